@@ -1,0 +1,48 @@
+"""What every dialect can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from .chatml import END, START, chat
+from .home import Answer, Home, Service, Turn
+from .reader import Reader
+
+
+class Dialect(ABC):
+    """How one family of models is told about a Home, and how it writes Actions."""
+
+    name: ClassVar[str]
+    default_instructions: ClassVar[str]
+    special_tokens: ClassVar[tuple[str, ...]] = (START, END)
+    stop: ClassVar[tuple[str, ...]] = (END,)
+    calls_first: ClassVar[bool]
+    """Whether calls stand before the speech, so that text which comes before any call claims no action."""
+
+    @abstractmethod
+    def system(self, home: Home, instructions: str) -> str:
+        """Return the system text, without the frame around it."""
+
+    @abstractmethod
+    def write(self, answer: Answer, home: Home) -> str:
+        """Return the raw text of an answer, as a model is trained to write it."""
+
+    @abstractmethod
+    def grammar(self, home: Home) -> str:
+        """Return the GBNF grammar of an answer about this Home; its start symbol is `root`."""
+
+    def prompt(self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()) -> str:
+        """Return the prompt, up to the point where the model begins to answer."""
+        return chat(self.system(home, instructions), request, history)
+
+    def reader(self, home: Home) -> Reader:
+        """Return a reader for one answer about this Home."""
+        return Reader()
+
+
+def services_in_order(home: Home) -> list[Service]:
+    """Return the Home's services in the order of their domains' first devices; those without a device are left out."""
+    order = {domain: n for n, domain in enumerate(dict.fromkeys(device.domain for device in home.devices))}
+    return sorted((service for service in home.services if service.domain in order), key=lambda s: order[s.domain])

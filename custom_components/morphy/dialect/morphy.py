@@ -1,0 +1,148 @@
+"""The dialect `morphy`: that of our own small models.
+
+What a tiny model reads best decided its form (training/README.md has the measurements). A name stands right before its
+id, since "what follows this name" is learned long before "what precedes it". An answer begins with its evidence, the
+listing lines it rests on, copied: the look-up is then one forward copy, and calls and speech need only what stands just
+above them. Calls come before the speech, so text that comes without a call can be spoken while it is written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from .base import Dialect, services_in_order
+from .calls import write_call
+from .chatml import data
+from .grammar import MAX_CALLS, call_rules, one_of, quote, speech_rules
+from .home import Answer, Area, Device, Floor, Home, Service
+from .reader import Reader
+
+MAX_EVIDENCE = 8
+"""Listing lines an answer may copy."""
+
+
+class MorphyDialect(Dialect):
+    """`Kitchen "Ceiling Light" light.k1 = on; brightness 60%`, and calls with arguments."""
+
+    name = "morphy"
+    default_instructions = "You are 'Al', a helpful AI Assistant that controls the devices in a house."
+    calls_first = True
+
+    def system(self, home: Home, instructions: str) -> str:
+        """Return what stays the same first (instructions, services, areas), then devices, time and room."""
+        lines = [data(instructions, len(instructions))]
+        if services := services_in_order(home):
+            lines.append(f"Services: {', '.join(map(_service, services))}")
+        if home.areas:
+            lines += ["Areas:", *(_floor_line(floor) for floor in home.floors)]
+            lines += ["".join(_area_line(area, home)) for area in home.areas]
+        if home.devices:
+            lines += ["Devices:", *("".join(_device_line(device, home)) for device in home.devices)]
+        if home.now is not None:
+            lines.append(f"Now: {data(home.now)}")
+        if home.room in home.area_by_id:
+            lines.append(f"Room: {_name(home.area_by_id[home.room])}")
+        return "\n".join(lines)
+
+    def write(self, answer: Answer, home: Home) -> str:
+        """Return evidence, calls and speech, a line each."""
+        evidence = [self.evidence_line(id_, home, answer.starts.get(id_)) for id_ in answer.evidence]
+        return "\n".join([*evidence, *map(write_call, answer.actions), answer.speech])
+
+    def evidence_line(self, id_: str, home: Home, start: str | None = None) -> str:
+        """Return the listing line of a device, `area.<id>` or `floor.<id>`, from its name on.
+
+        `start` is an alias to begin with, or the name of the area or floor that the line begins with.
+        """
+        fields = _fields(id_, home)
+        wanted = None if start is None else _unquoted(start)
+        begin = 1 if wanted is None else next(n for n, field in enumerate(fields) if field.strip(' "') == wanted)
+        return "".join(fields[begin:])
+
+    def grammar(self, home: Home) -> str:
+        """Return a grammar for evidence, then calls, then one line of speech; speech alone does as well."""
+        rules = [speech_rules()]
+        evidence = sorted(evidence_lines(home))
+        before = f'(evidence "\\n"){{0,{MAX_EVIDENCE}}} ' if evidence else ""
+        if evidence:
+            rules.append(f"evidence ::= {one_of(evidence)}")
+        calls = call_rules(home)
+        if calls is None:
+            return "\n".join([f"root ::= {before}speech", *rules, ""])
+        root = f'root ::= {before}(call ("\\n" call){{0,{MAX_CALLS - 1}}} "\\n")? speech'
+        return "\n".join([root, calls, *rules, ""])
+
+    def reader(self, home: Home) -> Reader:
+        """Return a reader that keeps evidence out of the speech."""
+        return _MorphyReader(evidence_lines(home))
+
+
+class _MorphyReader(Reader):
+    """Knows the listing lines, whole and from each name on."""
+
+    def __init__(self, evidence: set[str]) -> None:
+        super().__init__()
+        self._evidence = sorted(evidence)
+
+    def is_note(self, line: str) -> bool:
+        position = bisect_left(self._evidence, line)
+        return position < len(self._evidence) and self._evidence[position] == line
+
+    def may_become_note(self, line: str) -> bool:
+        position = bisect_left(self._evidence, line)
+        return position < len(self._evidence) and self._evidence[position].startswith(line)
+
+
+def evidence_lines(home: Home) -> set[str]:
+    """Return every text that may stand as evidence: each listing line, whole and from each of its names on."""
+    ids = [device.id for device in home.devices]
+    ids += [f"area.{area.id}" for area in home.areas] + [f"floor.{floor.id}" for floor in home.floors]
+    return {"".join(fields[n:]) for fields in (_fields(id_, home) for id_ in ids) for n in range(len(fields) - 1)}
+
+
+def _fields(id_: str, home: Home) -> list[str]:
+    """Return a listing line in pieces: what it lies in (or ""), its names, and the rest from the id on."""
+    kind, _, name = id_.partition(".")
+    if kind == "area" and name in home.area_by_id:
+        return list(_area_line(home.area_by_id[name], home))
+    if kind == "floor" and name in home.floor_by_id:
+        floor = home.floor_by_id[name]
+        return ["", *_names(floor.names), id_]
+    return list(_device_line(home.by_id[id_], home))
+
+
+def _device_line(device: Device, home: Home) -> Iterator[str]:
+    area = home.area_by_id.get(device.area or "")
+    yield f"{_name(area)} " if area else ""
+    yield from _names(device.names)
+    told = "; ".join([data(device.state), *(f"{key} {data(value)}" for key, value in device.attributes.items())])
+    yield f"{device.id} = {told}"
+
+
+def _area_line(area: Area, home: Home) -> Iterator[str]:
+    floor = home.floor_by_id.get(area.floor or "")
+    yield f"{_name(floor)} " if floor else ""
+    yield from _names(area.names)
+    yield f"area.{area.id}"
+
+
+def _floor_line(floor: Floor) -> str:
+    return "".join([*_names(floor.names), f"floor.{floor.id}"])
+
+
+def _names(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        yield f'"{_unquoted(name)}" '
+
+
+def _name(place: Area | Floor) -> str:
+    return _unquoted(place.names[0])
+
+
+def _unquoted(name: str) -> str:
+    return data(name).replace('"', "'")
+
+
+def _service(service: Service) -> str:
+    return f"{service.name}({', '.join(service.arguments)})"
