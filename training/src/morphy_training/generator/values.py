@@ -1,0 +1,188 @@
+"""Values people say, and what they come to as arguments: half is 50, twenty one and a half 21.5, warm white 2700 K."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..dialect.home import ArgumentValue
+from .speaker import Reference, Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value: the slots it fills in a request, the arguments it becomes, the slots it fills in the answer."""
+
+    spoken: dict[str, str]
+    data: dict[str, ArgumentValue]
+    told: dict[str, str]
+
+
+def number_words(speaker: Speaker, value: float) -> str:
+    """Return a number from 0 to 100 in words; a half is said as people do."""
+    whole = speaker.language.numbers[int(value)]
+    if value == int(value):
+        return whole
+    return speaker.say(
+        "talk", "and_a_half", {"number": whole, "digit": speaker.language.numbers[round(value % 1 * 10)]}
+    )
+
+
+def _spoken_number(speaker: Speaker, value: float) -> str:
+    if 0 <= value <= 100 and speaker.chance(0.3 * speaker.difficulty) and round(value * 2) == value * 2:
+        return number_words(speaker, value)
+    return f"{value:g}"
+
+
+def _any_percent(speaker: Speaker) -> int:
+    draw = speaker.random.random()
+    if draw < 0.6:
+        return 10 * (1 + int(speaker.random.random() * 10))
+    if draw < 0.8:
+        return 5 * (1 + int(speaker.random.random() * 20))
+    return 1 + int(speaker.random.random() * 100)
+
+
+def percent(argument: str, fractions: str) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of percentages for an argument; `fractions` is the table of words for some of them."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value:
+        table = speaker.language.tables[fractions]
+        if speaker.chance(0.16 * speaker.difficulty):
+            key = speaker.pick(tuple(table))
+            return Value({"percent": speaker.pick(table[key])}, {argument: int(key)}, {"percent": f"{key}%"})
+        value = _any_percent(speaker)
+        text = speaker.say("talk", "percent", {"number": _spoken_number(speaker, value)})
+        return Value({"percent": text}, {argument: value}, {"percent": f"{value}%"})
+
+    return make
+
+
+def step(sign: int, *, said: bool) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of brightness steps: 20 percent unless an amount is said."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value:
+        if not said:
+            return Value({}, {"brightness_step_pct": 20 * sign}, {})
+        value = speaker.pick((5, 10, 10, 15, 20, 20, 25, 30, 30, 40, 50, 60))
+        text = speaker.say("talk", "percent", {"number": _spoken_number(speaker, value)})
+        return Value({"percent": text}, {"brightness_step_pct": value * sign}, {"percent": f"{value}%"})
+
+    return make
+
+
+def nothing(speaker: Speaker, reference: Reference) -> Value:
+    """No value at all."""
+    return Value({}, {}, {})
+
+
+def fixed(**data: ArgumentValue) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of one and the same value."""
+    return lambda speaker, reference: Value({}, dict(data), {})
+
+
+def color(speaker: Speaker, reference: Reference) -> Value:
+    """A colour by name."""
+    name = speaker.word("colors")
+    return Value({"color": name}, {"color_name": name}, {"color": name})
+
+
+def warmth_of_white(speaker: Speaker, reference: Reference) -> Value:
+    """A white by name or by its temperature in kelvin."""
+    if speaker.chance(0.3):
+        kelvin = speaker.pick((2000, 2200, 2500, 2700, 3000, 3500, 4000, 4500, 5000, 5500, 6000, 6500))
+        return Value(
+            {"color": speaker.say("talk", "kelvin", {"number": str(kelvin)})},
+            {"color_temp_kelvin": kelvin},
+            {"color": f"{kelvin} K"},
+        )
+    table = speaker.language.tables["whites"]
+    key = speaker.pick(tuple(table))
+    return Value({"color": speaker.pick(table[key])}, {"color_temp_kelvin": int(key)}, {"color": f"{key} K"})
+
+
+def color_and_percent(speaker: Speaker, reference: Reference) -> Value:
+    """A colour and a brightness."""
+    first, second = color(speaker, reference), percent("brightness_pct", "brightness")(speaker, reference)
+    return Value(first.spoken | second.spoken, second.data | first.data, first.told | second.told)
+
+
+def temperature(speaker: Speaker, reference: Reference) -> Value:
+    """A room's temperature in the home's unit."""
+    unit = speaker.world.unit
+    value = speaker.random.random() * 12 + 16 if unit == "°C" else speaker.random.random() * 24 + 58
+    value = round(value * 2) / 2 if unit == "°C" and speaker.chance(0.3) else round(value)
+    section = "degrees" if speaker.chance(0.8) else "degrees_c" if unit == "°C" else "degrees_f"
+    text = speaker.say("talk", section, {"number": _spoken_number(speaker, value)})
+    return Value({"temperature": text}, {"temperature": _plain(value)}, {"temperature": f"{value:g}{unit}"})
+
+
+def temperature_range(speaker: Speaker, reference: Reference) -> Value:
+    """A lowest and a highest temperature."""
+    low = (
+        round(16 + speaker.random.random() * 4)
+        if speaker.world.unit == "°C"
+        else round(60 + speaker.random.random() * 8)
+    )
+    high = low + speaker.pick((2, 3, 4, 5, 6))
+    unit = speaker.world.unit
+    return Value(
+        {"low": _spoken_number(speaker, low), "high": _spoken_number(speaker, high)},
+        {"target_temp_low": low, "target_temp_high": high},
+        {"low": f"{low}{unit}", "high": f"{high}{unit}"},
+    )
+
+
+def temperature_step(sign: int) -> Callable[[Speaker, Reference], Value | None]:
+    """Return a maker of one degree more or less than a thermostat is set to; None where it is not set."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value | None:
+        setting = reference.things[0].device.attributes.get("set")
+        if setting is None:
+            return None
+        value = float(setting.rstrip("°CF")) + sign
+        return Value({}, {"temperature": _plain(value)}, {"temperature": f"{value:g}{speaker.world.unit}"})
+
+    return make
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def choice(argument: str, table: str) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of values from a table whose keys are the values and whose entries are the words for them."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value:
+        entries = speaker.language.tables[table]
+        key = speaker.pick(tuple(entries))
+        return Value({"choice": speaker.pick(entries[key])}, {argument: key}, {"choice": key})
+
+    return make
+
+
+def words(argument: str, key: str) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of values that are passed on as they are said."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value:
+        word = speaker.word(key)
+        return Value({"choice": word}, {argument: word}, {"choice": word})
+
+    return make
+
+
+def number(argument: str) -> Callable[[Speaker, Reference], Value]:
+    """Return a maker of whole numbers."""
+
+    def make(speaker: Speaker, reference: Reference) -> Value:
+        value = int(speaker.random.random() * speaker.pick((10, 30, 100)))
+        return Value({"number": _spoken_number(speaker, value)}, {argument: value}, {"number": str(value)})
+
+    return make
+
+
+def music(speaker: Speaker, reference: Reference) -> Value:
+    """Something to play: what is said is what is searched for."""
+    slots = {key: speaker.word(key) for key in ("genres", "artists", "titles", "moods", "albums", "made_up_titles")}
+    query = speaker.say("talk", "music", slots).lower()
+    return Value({"choice": query}, {"query": query}, {"choice": query})

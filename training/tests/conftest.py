@@ -1,0 +1,31 @@
+"""What the tests share: one thread, and one tiny run from tokenizer to GGUF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+
+from morphy_training import pretrain, recipe, runs, tune
+
+torch.set_num_threads(1)
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+@pytest.fixture(scope="session")
+def smoke() -> recipe.Recipe:
+    """The recipe of toy size."""
+    return recipe.load(RECIPES / "smoke.yaml")
+
+
+@pytest.fixture(scope="session")
+def run(smoke: recipe.Recipe, tmp_path_factory: pytest.TempPathFactory) -> runs.Folder:
+    """A run folder with base model, adapter and merged model, trained on toy homes."""
+    folder = runs.Folder(tmp_path_factory.mktemp("run"))
+    pretrain.pretrain(smoke, folder, toy.stream)
+    tune.tune(smoke, folder, toy.stream)
+    tune.merge(smoke, folder)
+    return folder
