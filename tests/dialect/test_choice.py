@@ -11,7 +11,11 @@ ROOMS = ("Kitchen", "Bedroom", "Hall", "Study", "Garage", "Attic", "Bathroom", "
 KINDS = (("light", "Ceiling"), ("light", "Reading Lamp"), ("switch", "Radio"), ("fan", "Fan"), ("cover", "Blind"))
 HOME = Home(
     devices=(
-        *(Device(f"{domain}.{room}_{name}".lower().replace(" ", "_"), (name,), "off", area=room.lower()) for room in ROOMS for domain, name in KINDS),
+        *(
+            Device(f"{domain}.{room}_{name}".lower().replace(" ", "_"), (name,), "off", area=room.lower())
+            for room in ROOMS
+            for domain, name in KINDS
+        ),
         Device("binary_sensor.attic_window", ("Skylight",), "closed", {"class": "window"}, "attic"),
     ),
     areas=tuple(Area(room.lower(), (room,), "up" if room in ("Attic", "Bedroom") else None) for room in ROOMS),

@@ -1,12 +1,11 @@
-"""The reader as a specification: what is speech, what is a call, and that it makes no difference how the text arrives."""
+"""The reader as a specification: what is speech, what is a call; and it makes no difference how the text arrives."""
 
 from __future__ import annotations
 
 import string
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from custom_components.morphy.dialect import (
     Action,
@@ -79,7 +78,11 @@ ANSWERS: list[tuple[str, str, list[Action]]] = [
     ("  light.turn_on(light.kitchen)  ", "", [ON]),
     ("```homeassistant\nlight.turn_on(light.kitchen)\nAnd done.", "And done.", [ON]),
     ("two lines\n\nof speech", "two lines\n\nof speech", []),
-    ("light.turn_on(light.kitchen) is how you would write it", "light.turn_on(light.kitchen) is how you would write it", []),
+    (
+        "light.turn_on(light.kitchen) is how you would write it",
+        "light.turn_on(light.kitchen) is how you would write it",
+        [],
+    ),
     ("e.g. this, i.e. that", "e.g. this, i.e. that", []),
     ("light", "light", []),
     ("light.turn_on", "light.turn_on", []),
@@ -103,17 +106,32 @@ def test_answers_at_every_split(text: str, said: str, done: list[Action]) -> Non
 
 CALLS: list[tuple[str, Action]] = [
     ("light.turn_on(light.a, light.b)", Action("light.turn_on", ("light.a", "light.b"))),
-    ("light.turn_on(area.kitchen, brightness_pct=40)", Action("light.turn_on", ("area.kitchen",), {"brightness_pct": 40})),
+    (
+        "light.turn_on(area.kitchen, brightness_pct=40)",
+        Action("light.turn_on", ("area.kitchen",), {"brightness_pct": 40}),
+    ),
     ("light.turn_on(light.a, rgb_color=(255,0,0))", Action("light.turn_on", ("light.a",), {"rgb_color": (255, 0, 0)})),
-    ("light.turn_on(light.a, rgb_color=[255, 0, 0])", Action("light.turn_on", ("light.a",), {"rgb_color": (255, 0, 0)})),
+    (
+        "light.turn_on(light.a, rgb_color=[255, 0, 0])",
+        Action("light.turn_on", ("light.a",), {"rgb_color": (255, 0, 0)}),
+    ),
     ("light.turn_on(entity_id=light.a, color_name=red)", Action("light.turn_on", ("light.a",), {"color_name": "red"})),
     ("light.turn_on(entity_id=[light.a, light.b])", Action("light.turn_on", ("light.a", "light.b"))),
     ("light.turn_on(area_id=kitchen)", Action("light.turn_on", ("area.kitchen",))),
-    ('todo.add_item(todo.x, item="milk, eggs (12)")', Action("todo.add_item", ("todo.x",), {"item": "milk, eggs (12)"})),
+    (
+        'todo.add_item(todo.x, item="milk, eggs (12)")',
+        Action("todo.add_item", ("todo.x",), {"item": "milk, eggs (12)"}),
+    ),
     ('todo.add_item(todo.x, item="a \\"b\\" \\\\ c")', Action("todo.add_item", ("todo.x",), {"item": 'a "b" \\ c'})),
     ("todo.add_item(todo.x, item=dad's list)", Action("todo.add_item", ("todo.x",), {"item": "dad's list"})),
-    ("climate.set_temperature(climate.h, temperature=-21.5)", Action("climate.set_temperature", ("climate.h",), {"temperature": -21.5})),
-    ("media_player.volume_mute(media_player.tv, is_volume_muted=True)", Action("media_player.volume_mute", ("media_player.tv",), {"is_volume_muted": True})),
+    (
+        "climate.set_temperature(climate.h, temperature=-21.5)",
+        Action("climate.set_temperature", ("climate.h",), {"temperature": -21.5}),
+    ),
+    (
+        "media_player.volume_mute(media_player.tv, is_volume_muted=True)",
+        Action("media_player.volume_mute", ("media_player.tv",), {"is_volume_muted": True}),
+    ),
     ("light.turn_on()", Action("light.turn_on")),
     ("light.turn_on('Kitchen Light')", Action("light.turn_on", ("Kitchen Light",))),
 ]
@@ -125,7 +143,15 @@ def test_calls(line: str, action: Action) -> None:
     assert read(line, [1]) == [Call(action, line)]
 
 
-@pytest.mark.parametrize("line", ["light.turn_on(light.kitchen", 'todo.add_item(todo.x, item="milk)', "light.turn_on(x, rgb_color=(a,b))", "light.turn_on(x, brightness_pct=)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "light.turn_on(light.kitchen",
+        'todo.add_item(todo.x, item="milk)',
+        "light.turn_on(x, rgb_color=(a,b))",
+        "light.turn_on(x, brightness_pct=)",
+    ],
+)
 def test_a_call_that_cannot_be_read_is_neither_spoken_nor_made(line: str) -> None:
     assert read(f"ok\n{line}", [1]) == [Speech("ok"), Malformed(line)]
 
@@ -149,9 +175,15 @@ values = (
     | st.tuples(*[st.integers(0, 255)] * 3)
     | st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
 )
-arguments = st.dictionaries(st.sampled_from(["brightness_pct", "item", "option", "position", "rgb_color"]), values, max_size=3)
+arguments = st.dictionaries(
+    st.sampled_from(["brightness_pct", "item", "option", "position", "rgb_color"]), values, max_size=3
+)
 calls = st.builds(Action, ids, st.lists(ids, max_size=3).map(tuple), arguments)
-lines = words | calls.map(write_call) | st.sampled_from(["```", "```homeassistant", "```python", "", "light.turn_on(", "ok."])
+lines = (
+    words
+    | calls.map(write_call)
+    | st.sampled_from(["```", "```homeassistant", "```python", "", "light.turn_on(", "ok."])
+)
 texts = st.lists(lines, max_size=8).map("\n".join)
 sizes = st.lists(st.integers(1, 9), min_size=1, max_size=200)
 
@@ -175,7 +207,9 @@ def test_no_character_of_speech_is_lost(text: str) -> None:
     kept = "".join(told)
     wanted = [line for line in text.replace("\r\n", "\n").split("\n") if not line.strip().startswith("```")]
     for letter in "abcdefghijklmnopqrstuvwxyzäß🏠":
-        assert kept.count(letter) >= sum(line.count(letter) for line in dict.fromkeys(wanted) if not is_call_line(line)), letter
+        assert kept.count(letter) >= sum(
+            line.count(letter) for line in dict.fromkeys(wanted) if not is_call_line(line)
+        ), letter
 
 
 @given(calls)
@@ -196,7 +230,9 @@ HOME = Home(
 def test_morphy_keeps_its_evidence_to_itself(start: str | None) -> None:
     dialect = get_dialect("morphy")
     action = Action("light.turn_off", ("light.k1",))
-    text = dialect.write(Answer("Kitchen is dark now.", (action,), ("light.k1",), {"light.k1": start} if start else {}), HOME)
+    text = dialect.write(
+        Answer("Kitchen is dark now.", (action,), ("light.k1",), {"light.k1": start} if start else {}), HOME
+    )
     for size in (1, 2, 3, 5, 8, len(text)):
         events = read(text, [size], dialect.reader(HOME))
         assert speech(events) == "Kitchen is dark now."
@@ -204,5 +240,5 @@ def test_morphy_keeps_its_evidence_to_itself(start: str | None) -> None:
 
 
 def test_morphy_speaks_what_only_begins_like_evidence() -> None:
-    events = read("Kitchen is warm.\n\"Kettle\" is off", [1], get_dialect("morphy").reader(HOME))
+    events = read('Kitchen is warm.\n"Kettle" is off', [1], get_dialect("morphy").reader(HOME))
     assert events == [Speech('Kitchen is warm.\n"Kettle" is off')]

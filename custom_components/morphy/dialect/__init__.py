@@ -1,4 +1,4 @@
-"""The dialects: pure Python that knows no Home Assistant, shared with `training/`, so that a model is served as it was trained."""
+"""The dialects: pure Python, shared with `training/`, so that a model is served as it was trained."""
 
 from __future__ import annotations
 

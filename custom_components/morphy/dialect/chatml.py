@@ -1,4 +1,4 @@
-"""ChatML, the frame around every prompt of `lines` and `morphy`, and the care that data cannot break out of it.
+r"""ChatML, the frame around every prompt of `lines` and `morphy`, and the care that data cannot break out of it.
 
 Format: OpenAI's Chat Markup Language, as Home-LLM v001 was trained on it: `<|im_start|>role\\ntext<|im_end|>\\n`.
 """
@@ -34,8 +34,9 @@ def data(text: str, limit: int = MAX_DATA_CHARS) -> str:
 
 def chat(system: str, request: str, history: Sequence[Turn] = ()) -> str:
     """Return the whole prompt, up to the point where the assistant begins to write."""
-    said = [f"{START}system\n{system}{END}\n"]
-    for turn in history:
-        said.append(f"{START}user\n{inert(turn.request)}{END}\n{START}assistant\n{inert(turn.answer)}{END}\n")
-    said.append(f"{START}user\n{inert(request)}{END}\n{START}assistant\n")
-    return "".join(said)
+    earlier = (_message("user", inert(turn.request)) + _message("assistant", inert(turn.answer)) for turn in history)
+    return f"{_message('system', system)}{''.join(earlier)}{_message('user', inert(request))}{START}assistant\n"
+
+
+def _message(role: str, text: str) -> str:
+    return f"{START}{role}\n{text}{END}\n"

@@ -18,7 +18,9 @@ MAX_DEVICES = 40
 """Devices a prompt lists; our small models are trained on no more."""
 
 _WORD = re.compile(r"[^\W_]+")
-_SAME_ROOM = 0.5  # worth of standing in the room in which the request was spoken; a rare word is worth several times that
+_SAME_ROOM = (
+    0.5  # worth of standing in the room in which the request was spoken; a rare word is worth several times that
+)
 _NEAR_MISS = 0.8  # likeness of a misspelt word to the one that was meant, as difflib measures it
 
 
@@ -35,7 +37,8 @@ def choose(home: Home, request: str, limit: int = MAX_DEVICES) -> Home:
     wanted = _wanted(request, frequency)
     worth = {word: 1 + log(len(words) / frequency[word]) for word in wanted}
     scores = [
-        sum(worth[word] for word in of_device & wanted) + (_SAME_ROOM if device.area and device.area == home.room else 0)
+        sum(worth[word] for word in of_device & wanted)
+        + (_SAME_ROOM if device.area and device.area == home.room else 0)
         for of_device, device in zip(words, home.devices, strict=True)
     ]
     best = sorted(range(len(scores)), key=lambda n: -scores[n])[:limit]

@@ -20,13 +20,16 @@ MAX_TARGETS = 8
 _COMMON_RULES = r"""
 number ::= "-"? [0-9]{1,5} ("." [0-9]{1,2})?
 flag ::= "true" | "false"
-word ::= [a-z] [a-z_]{0,30}
+word ::= [a-z] [a-z_ ]{0,30}
 text ::= "\"" [^"\\\n\r\x00-\x1f]{1,120} "\""
 """
 
 # A line of speech. It cannot begin like a call or a fence, nor with a space or a quote, so no line of it is a call.
 _SPEECH_RULES = r"""
-speech ::= [a-z0-9_]+ "."? | [a-z0-9_]+ [^a-z0-9_.\n\r\x00-\x1f] rest | [a-z0-9_]* "." [^a-z\n\r\x00-\x1f] rest | [^a-z0-9_. `"\n\r\x00-\x1f] rest
+speech ::= name "."? | name other rest | [a-z0-9_]* "." [^a-z\n\r\x00-\x1f] rest | start rest
+name ::= [a-z0-9_]+
+other ::= [^a-z0-9_.\n\r\x00-\x1f]
+start ::= [^a-z0-9_. `"\n\r\x00-\x1f]
 rest ::= [^\n\r\x00-\x1f]*
 """
 

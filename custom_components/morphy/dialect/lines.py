@@ -6,11 +6,11 @@ first model (acon96/home-llm, v0.1); the home in DESIGN's example is the golden 
 
 from __future__ import annotations
 
-from .home import Answer, Device, Home
 from .base import Dialect, services_in_order
 from .calls import write_call
 from .chatml import data
 from .grammar import MAX_CALLS, call_rules, speech_rules
+from .home import Answer, Device, Home
 
 
 class LinesDialect(Dialect):
@@ -41,7 +41,7 @@ class LinesDialect(Dialect):
         block = 'calls | "```homeassistant\\n" calls "\\n```" | "```\\n" calls "\\n```"'
         root = f'root ::= speech ("\\n" speech){{0,7}} ("\\n" ({block}) "\\n"?)?'
         more = f'calls ::= call ("\\n" call){{0,{MAX_CALLS - 1}}}'
-        return "\n".join([root, more, calls, speech_rules(), ""])
+        return f"{root}\n{more}\n{calls}\n{speech_rules()}\n"
 
 
 def _device_line(device: Device) -> str:

@@ -8,18 +8,21 @@ above them. Calls come before the speech, so text that comes without a call can 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
 from .base import Dialect, services_in_order
 from .calls import write_call
 from .chatml import data
-from .grammar import MAX_CALLS, call_rules, one_of, quote, speech_rules
+from .grammar import MAX_CALLS, call_rules, one_of, speech_rules
 from .home import Answer, Area, Device, Floor, Home, Service
 from .reader import Reader
 
 MAX_EVIDENCE = 8
 """Listing lines an answer may copy."""
+
+_LISTING_LINE = re.compile(r'[^"]*("[^"]*" )+[a-z_]+\.[a-z0-9_]+( = .*)?')
 
 
 class MorphyDialect(Dialect):
@@ -75,23 +78,28 @@ class MorphyDialect(Dialect):
 
     def reader(self, home: Home) -> Reader:
         """Return a reader that keeps evidence out of the speech."""
-        return _MorphyReader(evidence_lines(home))
+        return _MorphyReader(home)
 
 
 class _MorphyReader(Reader):
-    """Knows the listing lines, whole and from each name on."""
+    """Knows the listing lines, whole and from each name on, and what looks like one that was copied wrong."""
 
-    def __init__(self, evidence: set[str]) -> None:
+    def __init__(self, home: Home) -> None:
         super().__init__()
-        self._evidence = sorted(evidence)
+        self._evidence = sorted(evidence_lines(home))
+        places: list[Area | Floor] = [*home.areas, *home.floors]
+        self._starts = ('"', *(f'{_name(place)} "' for place in places))
 
     def is_note(self, line: str) -> bool:
-        position = bisect_left(self._evidence, line)
-        return position < len(self._evidence) and self._evidence[position] == line
+        return self._nearest(line) == line or _LISTING_LINE.fullmatch(line) is not None
 
     def may_become_note(self, line: str) -> bool:
+        return self._nearest(line).startswith(line) or line.startswith(self._starts)
+
+    def _nearest(self, line: str) -> str:
+        """Return the first evidence in order that is not before this line: it begins with it, if any does."""
         position = bisect_left(self._evidence, line)
-        return position < len(self._evidence) and self._evidence[position].startswith(line)
+        return self._evidence[position] if position < len(self._evidence) else ""
 
 
 def evidence_lines(home: Home) -> set[str]:

@@ -1,0 +1,34 @@
+"""Set Morphy up in a Home Assistant under evaluation, as a user gets it: through the config flow, with every default.
+
+For an evaluation harness that calls `async_setup_agent(hass)` in each of its homes and `async_teardown_agent(hass)`
+after it; benchmarks/README.md has the command.
+"""
+
+from __future__ import annotations
+
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+DOMAIN = "morphy"
+
+
+async def async_setup_agent(hass: HomeAssistant) -> str:
+    """Add Morphy with the bundled model and return the name of the integration, which then has one agent."""
+    flows = hass.config_entries.flow
+    result: ConfigFlowResult = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
+    result = await flows.async_configure(result["flow_id"], {"next_step_id": "local"})
+    result = await flows.async_configure(result["flow_id"], {"advanced": {}})
+    while result["type"] in (FlowResultType.SHOW_PROGRESS, FlowResultType.SHOW_PROGRESS_DONE):
+        await hass.async_block_till_done(wait_background_tasks=True)
+        result = await flows.async_configure(result["flow_id"])
+    if result["type"] is not FlowResultType.CREATE_ENTRY:
+        raise RuntimeError(f"the config flow ended in {result['type']}: {result.get('errors') or result.get('reason')}")
+    await hass.async_block_till_done()
+    return DOMAIN
+
+
+async def async_teardown_agent(hass: HomeAssistant) -> None:
+    """Unload Morphy, so that the worker of this home ends."""
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        await hass.config_entries.async_unload(entry.entry_id)

@@ -1,0 +1,77 @@
+"""Where a model runs: one interface for a worker process on this machine and for a server.
+
+A backend knows no home and no dialect: it continues a prompt.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A request to continue a prompt.
+
+    `prompt` is text in which a dialect's special tokens stand as such. The text ends before the first of `stop`, which
+    is not part of it. `grammar` is GBNF (llama.cpp, grammars/README.md) with the start symbol `root`; a backend that
+    cannot honour it ignores it. `temperature` 0 is greedy decoding.
+    """
+
+    prompt: str
+    stop: tuple[str, ...] = ()
+    grammar: str | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendInfo:
+    """What a backend tells about itself.
+
+    `model` is the name or file name of the model, `context_length` its window in tokens (None where a server does not
+    say), `chat_template` the template in its metadata, `grammar` whether a GBNF grammar is honoured.
+    """
+
+    model: str
+    context_length: int | None = None
+    chat_template: str | None = None
+    grammar: bool = False
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the last finished completion took: tokens, of which `cached_tokens` were not read again, and seconds."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+
+
+class Backend(ABC):
+    """Continues prompts. Requests queue; each can be cancelled between two tokens by closing its generator."""
+
+    usage: Usage | None = None
+
+    @abstractmethod
+    async def start(self) -> BackendInfo:
+        """Load the model or reach the server; raise a BackendError when that fails."""
+
+    @abstractmethod
+    def complete(self, request: Completion) -> AsyncGenerator[str]:
+        """Yield the continuation piece by piece as it is written; raise a BackendError when it breaks off."""
+
+    @abstractmethod
+    async def prefill(self, prompt: str) -> None:
+        """Read a prompt ahead of time, so that a completion that starts with it starts sooner; never raises."""
+
+    @abstractmethod
+    async def count_tokens(self, text: str) -> int | None:
+        """Return how many tokens the text has for this model, or None where the server cannot tell."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Free the model; end the process or the connections. May be called twice."""

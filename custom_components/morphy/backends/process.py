@@ -1,0 +1,234 @@
+"""The worker process seen from Home Assistant's side: start it, send requests, hand out answers, notice its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any, Final, Self
+
+from ..errors import BackendError, WorkerDiedError, WorkerSilentError
+
+_LOGGER = logging.getLogger(__name__)
+
+WORKER: Final = Path(__file__).with_name("worker.py")
+MAX_LINE: Final = 2**20
+"""Bytes an answer of the worker may have."""
+FAREWELL: Final = 2.0
+"""Seconds the process gets to end by itself once its stdin is closed."""
+
+type Message = dict[str, Any]
+
+
+class Channel:
+    """The answers to one request."""
+
+    def __init__(self, process: WorkerProcess, number: int, operation: str) -> None:
+        """Wait for the answers of `process` to the request of this number."""
+        self.number = number
+        self.operation = operation
+        self.finished = False
+        self._process = process
+        self._answers: asyncio.Queue[Message | BackendError] = asyncio.Queue()
+
+    def put(self, answer: Message | BackendError) -> None:
+        """Take an answer, or the reason why there will be none."""
+        self.finished = isinstance(answer, BackendError) or "done" in answer or "error" in answer
+        self._answers.put_nowait(answer)
+
+    async def next(self) -> Message:
+        """Return the next answer; the last has `done` or `error`. Raise a BackendError when the process ends first."""
+        answer = await self._answers.get()
+        if isinstance(answer, BackendError):
+            raise answer
+        return answer
+
+    async def result(self) -> Message:
+        """Return the last answer."""
+        while True:
+            answer = await self.next()
+            if "done" in answer or "error" in answer:
+                return answer
+
+    def cancel(self) -> None:
+        """Ask for the last answer soon."""
+        self._process.cancel(self)
+
+    def close(self) -> None:
+        """Want no more answers: cancel the request unless it is finished."""
+        self._process.forget(self)
+
+
+class WorkerProcess:
+    """One running worker. It serves until it ends, for whatever reason; then `ended` has that reason."""
+
+    def __init__(self, process: asyncio.subprocess.Process, silence: float) -> None:
+        """Serve a process just started; `silence` is in seconds."""
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        self.ended: BackendError | None = None
+        self.silence = silence
+        self._process = process
+        self._stdin = process.stdin
+        self._loop = asyncio.get_running_loop()
+        self._channels: dict[int, Channel] = {}
+        self._number = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._last_words: deque[str] = deque(maxlen=20)
+        self._closing = False
+        self._words_task = asyncio.create_task(self._collect_words(process.stderr))
+        self._answers_task = asyncio.create_task(self._hand_out(process.stdout))
+
+    @classmethod
+    async def spawn(cls, interpreter: str, silence: float) -> Self:
+        """Start the script. Raises OSError when the interpreter cannot be run."""
+        process = await asyncio.create_subprocess_exec(
+            interpreter,
+            "-P",  # the script's own folder holds modules of Home Assistant's side
+            str(WORKER),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_LINE,
+            env=_environment(interpreter),
+        )
+        return cls(process, silence)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def request(self, operation: str, **arguments: Any) -> Channel:
+        """Send a request; its answers come through the channel."""
+        self._number += 1
+        channel = Channel(self, self._number, operation)
+        if self.ended:
+            channel.put(again(self.ended))
+            return channel
+        self._channels[channel.number] = channel
+        self._send({"id": channel.number, "op": operation, **arguments})
+        if self._alarm is None:
+            self._set_alarm()
+        return channel
+
+    def _send(self, message: Message) -> None:
+        # Nothing waits for the pipe to drain: the worker always reads, and the end of the process is noticed elsewhere.
+        self._stdin.write(json.dumps(message).encode() + b"\n")
+
+    def cancel(self, channel: Channel) -> None:
+        """Have the worker end a request."""
+        if channel.number in self._channels and not self.ended:
+            self._send({"id": channel.number, "op": "cancel"})
+
+    def forget(self, channel: Channel) -> None:
+        """Hand out no more answers to a request, and have the worker end it."""
+        self.cancel(channel)
+        if self._channels.pop(channel.number, None):
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Watch the process while it has something to do, from now on."""
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        if any(channel.operation != "count" for channel in self._channels.values()) and not self.ended:
+            self._alarm = self._loop.call_later(self.silence, self._silent)
+
+    def _silent(self) -> None:
+        _LOGGER.warning("The model's process %s wrote nothing for %s s; ending it", self.pid, self.silence)
+        self._end(WorkerSilentError(seconds=f"{self.silence:g}"))
+        self._kill()
+
+    async def _hand_out(self, stdout: asyncio.StreamReader) -> None:
+        """Give each answer to its channel, until the process ends."""
+        try:
+            while line := await stdout.readline():
+                self._dispatch(json.loads(line))
+        except (ValueError, KeyError, OSError) as error:  # a line too long, or not ours
+            _LOGGER.warning("The model's process sent something unreadable: %s", error)
+        self._kill()
+        status = await self._process.wait()
+        with contextlib.suppress(TimeoutError):  # a grandchild could keep stderr open
+            await asyncio.wait_for(asyncio.shield(self._words_task), 1)
+        reason = self._reason(status)
+        if not self._closing and not self.ended:
+            _LOGGER.warning("The model's process %s ended: %s", self.pid, reason)
+        self._end(WorkerDiedError(reason=reason))
+
+    def _dispatch(self, answer: Message) -> None:
+        channel = self._channels.get(answer["id"])
+        if channel is None:  # cancelled meanwhile, but a sign of life
+            self._set_alarm()
+            return
+        channel.put(answer)
+        if channel.finished:
+            del self._channels[channel.number]
+        if channel.operation != "count":  # those are answered even while the model hangs
+            self._set_alarm()
+
+    def _end(self, reason: BackendError) -> None:
+        """Tell everyone who waits, once."""
+        if self.ended:
+            return
+        self.ended = reason
+        self._set_alarm()
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.put(again(reason))
+
+    async def _collect_words(self, stderr: asyncio.StreamReader) -> None:
+        while piece := await stderr.read(4096):
+            lines = piece.decode("utf-8", "replace").splitlines()
+            self._last_words.extend(line.strip()[:200] for line in lines if line.strip())
+
+    def _reason(self, status: int) -> str:
+        """Return why the process ended: the signal or status, and the line that says most."""
+        if status >= 0:
+            return self._last_words[-1] if self._last_words else f"status {status}"
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        failure = next((line for line in self._last_words if "GGML_ASSERT" in line or "what():" in line), None)
+        return f"{name}: {failure}" if failure else name
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def close(self) -> None:
+        """End the process and leave nothing of it: no task, no timer, no pipe. May be called twice."""
+        self._closing = True
+        self._stdin.close()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._answers_task), FAREWELL)
+        except TimeoutError:
+            self._kill()
+            await self._answers_task
+        finally:
+            self._kill()
+        self._words_task.cancel()
+        await asyncio.gather(self._words_task, return_exceptions=True)
+        with contextlib.suppress(OSError):
+            await self._stdin.wait_closed()
+
+
+def again(error: BackendError) -> BackendError:
+    """Return the same error to be raised once more: an exception object collects the traces of all who raise it."""
+    return type(error)(**(error.translation_placeholders or {}))
+
+
+def _environment(interpreter: str) -> dict[str, str]:
+    """Return the environment of the child: in the same Python it finds the same packages as Home Assistant."""
+    environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}  # a failed assertion would start a debugger
+    if interpreter == sys.executable:
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return environment

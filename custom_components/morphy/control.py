@@ -1,0 +1,364 @@
+"""Actions become Home Assistant's own: the policy, the service calls, the LLM tool that runs them.
+
+A model may ask for anything. What is done is what the catalogue and the Home list, on exposed entities alone, with
+arguments that the device takes, in the name of the user who asked. Everything else is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, override
+
+import voluptuous as vol
+from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.components.homeassistant.exposed_entities import async_should_expose
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import Context, HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError, Unauthorized
+from homeassistant.helpers import llm
+
+from .arguments import convert
+from .attributes import told
+from .capabilities import substitute, supports
+from .const import DOMAIN
+from .dialect import Action, Device, Home
+from .dialect.catalogue import SERVICES
+from .errors import (
+    ActionFailedError,
+    ActionSlowError,
+    BadArgumentError,
+    ControlError,
+    ForbiddenError,
+    MissingTargetError,
+    MorphyError,
+    NotExposedError,
+    NothingFoundError,
+    NothingWorkedError,
+    NotSupportedError,
+    PartlyFailedError,
+    UnavailableError,
+    UnknownServiceError,
+)
+from .resolve import own_service, resolve
+from .risk import question
+
+_LOGGER = logging.getLogger(__name__)
+
+TOOL_NAME: Final = f"{DOMAIN}__call_service"
+
+ACTION_SECONDS: Final = 15
+"""How long an answer waits for a device; the action itself is never broken off."""
+
+Failure = tuple[str, HomeAssistantError]
+"""The name of a device, or the target as it was written, and what went wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One service call on one device, with Home Assistant's own data."""
+
+    device: Device
+    service: str
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of an action: the steps that were taken, the states before and after as text, and what went wrong."""
+
+    done: list[Step] = field(default_factory=list)
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def changed(self) -> dict[str, dict[str, str]]:
+        """The devices that show something else now, by id."""
+        return {
+            id_: {"before": self.before[id_], "after": after}
+            for id_, after in self.after.items()
+            if self.before[id_] != after
+        }
+
+    @property
+    def errors(self) -> list[HomeAssistantError]:
+        """What went wrong, devices with the same trouble in one error."""
+        return _merged([error for _, error in self.failures])
+
+
+class MorphyAPI(llm.API):
+    """The LLM API of one turn: a single tool that runs the actions of the answer on the Home it was told.
+
+    Made for one turn and handed to `ChatLog.async_provide_llm_data`; not registered, so no other agent can pick it.
+    After the turn `failures` has what went wrong, by the id of the tool call: the error as it was raised, also when
+    only some of the devices failed.
+    """
+
+    def __init__(self, hass: HomeAssistant, home: Home, *, confirm_risky: bool) -> None:
+        """Serve this Home; `confirm_risky` makes unlocking, disarming and opening ask first."""
+        super().__init__(hass=hass, id=DOMAIN, name="Morphy")
+        self.home = home
+        self.confirm_risky = confirm_risky
+        self.failures: dict[str, HomeAssistantError] = {}
+        self._confirmed: set[str] = set()
+
+    @override
+    async def async_get_api_instance(self, llm_context: llm.LLMContext) -> llm.APIInstance:
+        """Return the instance for one request; the prompt is the dialect's affair."""
+        return llm.APIInstance(self, "", llm_context, [CallServiceTool(self)], llm.selector_serializer)
+
+    def tool_input(self, action: Action, *, confirmed: bool = False) -> llm.ToolInput:
+        """Return the tool call for an action; `confirmed` says that the user has said yes to it."""
+        tool_input = llm.ToolInput(
+            TOOL_NAME,
+            {
+                "service": action.service,
+                "targets": list(action.targets),
+                "data": {key: list(value) if isinstance(value, tuple) else value for key, value in action.data.items()},
+            },
+        )
+        # Kept apart from the arguments, so that nothing a model writes can confirm its own action.
+        if confirmed:
+            self._confirmed.add(tool_input.id)
+        return tool_input
+
+    def is_confirmed(self, tool_call_id: str) -> bool:
+        """Return whether the user has said yes to the action of this tool call, or need not be asked."""
+        return not self.confirm_risky or tool_call_id in self._confirmed
+
+
+class CallServiceTool(llm.Tool):
+    """Runs one action and tells what is true afterwards."""
+
+    name = TOOL_NAME
+    title = "Call service"
+    description = "Call a Home Assistant service on exposed devices."
+    integration = DOMAIN
+    annotations = llm.ToolAnnotations(open_world=False)
+    parameters = vol.Schema(
+        {
+            vol.Required("service"): str,
+            vol.Optional("targets", default=list): [str],
+            vol.Optional("data", default=dict): {str: object},
+        }
+    )
+
+    def __init__(self, api: MorphyAPI) -> None:
+        """Run actions on the Home of this API."""
+        self._api = api
+
+    @override
+    async def async_call(
+        self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext
+    ) -> llm.ToolResult:
+        """Run the action; raise the ControlError, or Home Assistant's error, when it did nothing at all."""
+        try:
+            arguments = self.parameters(tool_input.tool_args)
+            action = Action(arguments["service"], tuple(arguments["targets"]), arguments["data"])
+            outcome = await async_execute(
+                hass, self._api.home, action, llm_context, confirmed=self._api.is_confirmed(tool_input.id)
+            )
+        except HomeAssistantError as error:
+            self._api.failures[tool_input.id] = error
+            raise
+        data: dict[str, Any] = {
+            "success": not outcome.failures,
+            "service": action.service,
+            "targets": [step.device.id for step in outcome.done],
+            "changed": outcome.changed,
+            "states": outcome.after,
+        }
+        if outcome.failures:
+            partly = PartlyFailedError(outcome.errors)
+            self._api.failures[tool_input.id] = partly
+            data |= {
+                "error": type(partly).__name__,
+                "error_text": str(partly),
+                "failed": {name: str(failure) for name, failure in outcome.failures},
+            }
+        return llm.ToolResult(data=data, error=bool(outcome.failures))
+
+
+async def async_execute(
+    hass: HomeAssistant, home: Home, action: Action, llm_context: llm.LLMContext, *, confirmed: bool = True
+) -> Outcome:
+    """Run one action on the Home and return what came of it.
+
+    Raises a ControlError when nothing was done: for a refusal, for the question to ask first of a risky action that is
+    not `confirmed`, or because it failed on every device. An error of Home Assistant's own is raised as it is.
+    """
+    outcome = Outcome()
+    steps = await _plan(hass, home, _known(home, action), llm_context, outcome)
+    if not confirmed and (asked := question(hass, steps)):
+        raise asked
+    await _run(hass, steps, llm_context.context, outcome)
+    if not outcome.done:
+        errors = outcome.errors
+        raise errors[0] if len(errors) == 1 else NothingWorkedError(errors)
+    return outcome
+
+
+def _known(home: Home, action: Action) -> Action:
+    """Return the action if the Home lists its service; `script.<id>` and `scene.<id>` are run by their own names."""
+    listed = {service.name for service in home.services}
+    if action.service in listed and action.service in SERVICES:
+        return action
+    device = home.by_id.get(action.service)
+    if device and device.domain in ("script", "scene") and not action.targets:
+        return _known(home, Action(f"{device.domain}.turn_on", (device.id,)))
+    raise UnknownServiceError(service=action.service.replace(".", " ").replace("_", " "))
+
+
+async def _plan(
+    hass: HomeAssistant, home: Home, action: Action, llm_context: llm.LLMContext, outcome: Outcome
+) -> list[Step]:
+    """Return a step for each device that can take the action, and put what the others lack into the outcome."""
+    if not action.targets:
+        raise MissingTargetError(service=action.service.partition(".")[2].replace("_", " "))
+    may_control = await _permission(hass, llm_context.context)
+    steps: dict[str, Step] = {}
+    for target in action.targets:
+        try:
+            resolved = resolve(hass, home, action.service, target)
+        except ControlError as error:
+            outcome.failures.append((target, error))
+            continue
+        skipped: list[Failure] = []
+        for device in resolved.devices:
+            try:
+                step = _step(hass, home, action, device, llm_context.assistant, may_control)
+            except ControlError as error:
+                # Of all devices of a place only those are meant that can do it at all, as everywhere in Home Assistant.
+                passed_over = isinstance(error, NotSupportedError | NotExposedError) and not resolved.named
+                (skipped if passed_over else outcome.failures).append((device.names[0], error))
+            else:
+                steps.setdefault(device.id, step)
+        if len(skipped) == len(resolved.devices):
+            outcome.failures += skipped
+    return list(steps.values())
+
+
+async def _permission(hass: HomeAssistant, context: Context | None) -> Callable[[str], bool]:
+    """Return what tells whether the user who asked may control an entity.
+
+    Home Assistant asks this itself for most services, but not for those of scripts.
+    """
+    if context is None or context.user_id is None:
+        return lambda _: True
+    user = await hass.auth.async_get_user(context.user_id)
+    if user is None:
+        return lambda _: False
+    return lambda entity_id: user.is_admin or user.permissions.check_entity(entity_id, POLICY_CONTROL)
+
+
+def _step(
+    hass: HomeAssistant,
+    home: Home,
+    action: Action,
+    device: Device,
+    assistant: str,
+    may_control: Callable[[str], bool],
+) -> Step:
+    """Return the service call for one device; raise the ControlError that tells why there is none."""
+    service = own_service(home, action.service, device)
+    name = device.names[0]
+    state = hass.states.get(device.id)
+    # Asked again: the entity may have been hidden since the Home was told, or the Home told to another assistant.
+    if not async_should_expose(hass, assistant, device.id):
+        raise NotExposedError(target=name)
+    if not may_control(device.id):
+        raise ForbiddenError(device=name)
+    if state is None or state.state == STATE_UNAVAILABLE:
+        raise UnavailableError(device=name)
+    service, data = substitute(state, service, convert(hass, state, service, action.data))
+    if not supports(state, service):
+        raise NotSupportedError(device=name, service=service.partition(".")[2].replace("_", " "))
+    return Step(device, service, data)
+
+
+async def _run(hass: HomeAssistant, steps: list[Step], context: Context | None, outcome: Outcome) -> None:
+    """Take all steps at once, each by itself, so that one that fails is known and stops no other."""
+    if not steps:
+        return
+    outcome.before = {step.device.id: _told(hass, step) for step in steps}
+    tasks = [hass.async_create_task(_take(hass, step, context), f"morphy {step.service}") for step in steps]
+    await asyncio.wait(tasks, timeout=ACTION_SECONDS)
+    # Entities write their state in a callback of their own when a service has ended.
+    await asyncio.sleep(0)
+    for step, task in zip(steps, tasks, strict=True):
+        error = task.result() if task.done() else ActionSlowError(device=step.device.names[0])
+        if error is None:
+            outcome.done.append(step)
+            outcome.after[step.device.id] = _told(hass, step)
+        else:
+            outcome.failures.append((step.device.names[0], error))
+
+
+async def _take(hass: HomeAssistant, step: Step, context: Context | None) -> HomeAssistantError | None:
+    """Take one step; return what went wrong, never raise it."""
+    name = step.device.names[0]
+    try:
+        await (_play if step.service == "media_player.play_media" else _call)(hass, step, context)
+    except Unauthorized:
+        return ForbiddenError(device=name)
+    except HomeAssistantError as error:
+        return error
+    except vol.Invalid as error:
+        path = ".".join(str(part) for part in error.path)
+        return BadArgumentError(argument=path or step.service, value=str(step.data.get(path, "")))
+    except Exception:
+        _LOGGER.exception("%s failed on %s", step.service, step.device.id)
+        return ActionFailedError(device=name)
+    return None
+
+
+async def _call(hass: HomeAssistant, step: Step, context: Context | None) -> None:
+    domain, _, name = step.service.partition(".")
+    await hass.services.async_call(
+        domain, name, {**step.data, "entity_id": step.device.id}, blocking=True, context=context
+    )
+
+
+async def _play(hass: HomeAssistant, step: Step, context: Context | None) -> None:
+    """Search for what is asked and play the first thing found, as Home Assistant's own intent does."""
+    entity_id, query = step.device.id, step.data["query"]
+    response = await hass.services.async_call(
+        "media_player",
+        "search_media",
+        {"entity_id": entity_id, "search_query": query},
+        blocking=True,
+        context=context,
+        return_response=True,
+    )
+    found: Any = response.get(entity_id) if response else None
+    if not found or not found.result:
+        raise NothingFoundError(device=step.device.names[0], query=query)
+    first = found.result[0]
+    data = {"media_content_id": first.media_content_id, "media_content_type": first.media_content_type}
+    await _call(hass, Step(step.device, step.service, data), context)
+
+
+def _told(hass: HomeAssistant, step: Step) -> str:
+    state: State | None = hass.states.get(step.device.id)
+    return told(hass, state) if state else STATE_UNAVAILABLE
+
+
+def _merged(errors: list[HomeAssistantError]) -> list[HomeAssistantError]:
+    """Return the errors with those that differ in nothing but the device made one that names all devices."""
+    devices: dict[tuple[object, ...], list[str]] = {}
+    first: dict[tuple[object, ...], HomeAssistantError] = {}
+    for error in errors:
+        placeholders = dict(error.translation_placeholders or {})
+        device = placeholders.pop("device", None)
+        key = (type(error), str(error) if device is None else "", *sorted(placeholders.items()))
+        first.setdefault(key, error)
+        devices.setdefault(key, []).extend([device] if device is not None else [])
+    return [
+        type(error)(**{**(error.translation_placeholders or {}), "device": ", ".join(dict.fromkeys(devices[key]))})
+        if isinstance(error, MorphyError) and len(devices[key]) > 1
+        else error
+        for key, error in first.items()
+    ]

@@ -1,0 +1,309 @@
+"""Every error a user can meet, each with its sentence in `translations/`.
+
+The base is Home Assistant's own error, so that a turn that raises one is answered by its
+sentence in the user's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from homeassistant.exceptions import HomeAssistantError
+
+from .const import DOMAIN
+
+
+class MorphyError(HomeAssistantError):
+    """Something went wrong that a person can be told; `key` names its sentence under `exceptions`."""
+
+    key: ClassVar[str]
+
+    def __init__(self, **placeholders: str) -> None:
+        """Raise the sentence of this class, with the placeholders it names."""
+        super().__init__(
+            translation_domain=DOMAIN,
+            translation_key=self.key,
+            translation_placeholders=placeholders or None,
+        )
+
+
+class BackendError(MorphyError):
+    """The model could not be asked, or broke off."""
+
+
+class RuntimeMissingError(BackendError):
+    """llama-cpp-python is not installed where Home Assistant runs, or cannot be loaded; `reason` tells more."""
+
+    key = "runtime_missing"
+
+
+class RuntimeInstallError(BackendError):
+    """llama-cpp-python could not be installed; `reason` has the installer's last words."""
+
+    key = "runtime_install_failed"
+
+
+class ModelMissingError(BackendError):
+    """There is no file at `path`."""
+
+    key = "model_missing"
+
+
+class ModelInvalidError(BackendError):
+    """The file at `path` is no GGUF that llama.cpp can read; `reason` has its own words."""
+
+    key = "model_invalid"
+
+
+class WorkerDiedError(BackendError):
+    """The process that runs the model ended in mid-turn; `reason` has its last words."""
+
+    key = "worker_died"
+
+
+class WorkerSilentError(BackendError):
+    """The process that runs the model gave no token for `seconds`."""
+
+    key = "worker_silent"
+
+
+class PromptTooLongError(BackendError):
+    """The prompt has `tokens`, more than the context of `context_length` leaves room for."""
+
+    key = "prompt_too_long"
+
+
+class GrammarInvalidError(BackendError):
+    """The grammar of this request cannot be read; `reason` tells more."""
+
+    key = "grammar_invalid"
+
+
+class EmptyAnswerError(BackendError):
+    """The model ended its answer before it wrote anything."""
+
+    key = "empty_answer"
+
+
+class CallUnreadableError(MorphyError):
+    """The model wrote a line that is a call but cannot be read: `call`."""
+
+    key = "call_unreadable"
+
+
+class ServerUnreachableError(BackendError):
+    """No connection to the server at `url`."""
+
+    key = "server_unreachable"
+
+
+class ServerTimeoutError(BackendError):
+    """The server at `url` did not answer, or stopped answering, for `seconds`."""
+
+    key = "server_timeout"
+
+
+class ServerAuthError(BackendError):
+    """The server at `url` refused the key."""
+
+    key = "server_auth"
+
+
+class ServerStatusError(BackendError):
+    """The server at `url` answered with the HTTP status `status`; `reason` has its own words."""
+
+    key = "server_status"
+
+
+class ServerBadAnswerError(BackendError):
+    """What the server at `url` sent is not what such a server sends; `reason` tells more."""
+
+    key = "server_bad_answer"
+
+
+class ServerBrokeOffError(BackendError):
+    """The server at `url` closed the connection in mid-answer."""
+
+    key = "server_broke_off"
+
+
+class ServerModelMissingError(BackendError):
+    """The server at `url` does not serve `model`."""
+
+    key = "server_model_missing"
+
+
+class ServerNoCompletionError(BackendError):
+    """The server at `url` continues no raw prompts: it has chat completion only, or none at all."""
+
+    key = "server_no_completion"
+
+
+class ControlError(MorphyError):
+    """An action was refused or failed. Its sentence may be spoken, so `device` and `place` hold names, not ids."""
+
+
+class UnknownServiceError(ControlError):
+    """There is no service `service`, or the agent may not use it."""
+
+    key = "unknown_service"
+
+
+class MissingTargetError(ControlError):
+    """The call of `service` names no device."""
+
+    key = "missing_target"
+
+
+class UnknownTargetError(ControlError):
+    """Nothing in the home is called `target`, or nearly so."""
+
+    key = "unknown_target"
+
+
+class AmbiguousTargetError(ControlError):
+    """Several devices could be meant by `target`: `candidates` names up to three."""
+
+    key = "ambiguous_target"
+
+
+class NotExposedError(ControlError):
+    """`target` exists, but is not exposed to the assistant."""
+
+    key = "not_exposed"
+
+
+class NothingThereError(ControlError):
+    """There is no device of `domain` in the area or on the floor `place`."""
+
+    key = "nothing_there"
+
+
+class NoneOfKindError(ControlError):
+    """There is no device of `domain` in the whole home."""
+
+    key = "none_of_kind"
+
+
+class WrongDomainError(ControlError):
+    """`service` is not one for `device`."""
+
+    key = "wrong_domain"
+
+
+class UnavailableError(ControlError):
+    """`device` is unavailable; Home Assistant would pass over it without a word."""
+
+    key = "unavailable"
+
+
+class ForbiddenError(ControlError):
+    """The user who asked may not control `device`."""
+
+    key = "forbidden"
+
+
+class NotSupportedError(ControlError):
+    """`device` lacks the feature that `service` needs."""
+
+    key = "not_supported"
+
+
+class UnsupportedArgumentError(ControlError):
+    """`device` cannot take `argument`."""
+
+    key = "unsupported_argument"
+
+
+class MissingArgumentError(ControlError):
+    """`service` cannot do without `argument`."""
+
+    key = "missing_argument"
+
+
+class BadArgumentError(ControlError):
+    """`value` makes no sense as `argument`."""
+
+    key = "bad_argument"
+
+
+class OutOfRangeError(BadArgumentError):
+    """`value` lies outside of what `argument` can be: from `low` to `high`."""
+
+    key = "out_of_range"
+
+
+class BadOptionError(BadArgumentError):
+    """`value` is none of the `options` that `device` has for `argument`."""
+
+    key = "bad_option"
+
+
+class ItemNotFoundError(ControlError):
+    """The to-do list `device` has no item `item`."""
+
+    key = "item_not_found"
+
+
+class NothingFoundError(ControlError):
+    """The media player `device` found nothing for `query`."""
+
+    key = "nothing_found"
+
+
+class ActionSlowError(ControlError):
+    """`device` did not answer in time; the action goes on."""
+
+    key = "action_slow"
+
+
+class ActionFailedError(ControlError):
+    """`device` failed in a way that no one foresaw; the log has it."""
+
+    key = "action_failed"
+
+
+class SeveralFailedError(ControlError):
+    """The same action failed on several devices for several reasons."""
+
+    def __init__(self, errors: Sequence[HomeAssistantError]) -> None:
+        """Keep the errors, so that each can be said in the user's language; `reason` has them in English."""
+        super().__init__(reason=". ".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+class NothingWorkedError(SeveralFailedError):
+    """It worked on none of them: `reason` says why."""
+
+    key = "nothing_worked"
+
+
+class PartlyFailedError(SeveralFailedError):
+    """It worked on some of them, but not on all: `reason` says why."""
+
+    key = "partly_failed"
+
+
+class ConfirmationNeededError(ControlError):
+    """Nothing was done: this is the question to ask first. `device` names what it is about."""
+
+    key = "confirm_action"
+
+
+class ConfirmUnlockError(ConfirmationNeededError):
+    """Whether to unlock `device`."""
+
+    key = "confirm_unlock"
+
+
+class ConfirmOpenError(ConfirmationNeededError):
+    """Whether to open `device`."""
+
+    key = "confirm_open"
+
+
+class ConfirmDisarmError(ConfirmationNeededError):
+    """Whether to disarm `device`."""
+
+    key = "confirm_disarm"

@@ -1,0 +1,1 @@
+"""Tests of the integration, on the real things wherever they can be had."""

@@ -1,0 +1,30 @@
+"""What every test needs, and the options of the test suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import custom_components  # noqa: F401  before the test suite's own package of that name is found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--long`` and ``--screenshot``."""
+    parser.addoption("--long", action="store_true", help="also run the checks marked long, which take minutes")
+    parser.addoption("--screenshot", type=Path, help="where the browser test keeps its picture (default: out/chat.png)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long checks out unless they are asked for."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run with --long"))
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant load the integration, in the tests that have a Home Assistant."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")

@@ -1,0 +1,818 @@
+"""The dialogs, against real models in real workers and real HTTP servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import venv
+import zipfile
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncGenerator
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.morphy import config_flow, create_backend, runtime
+from custom_components.morphy.backends.local import LocalBackend
+from custom_components.morphy.backends.remote import RemoteBackend
+from custom_components.morphy.config_flow import default_agent, suggest_dialect
+from custom_components.morphy.const import DOMAIN
+from custom_components.morphy.dialect import CATALOGUE, get_dialect
+from custom_components.morphy.runtime import async_install_runtime
+
+from .flows import Person, state_of
+from .model_server import ModelServer, breaks_off, hangs, says
+from .tiny_model import write_tiny_model
+
+AGENT = default_agent("lines")
+ADVANCED = {"context_length": 512}
+ALL_DOMAINS = list(CATALOGUE)
+
+
+@pytest.fixture(autouse=True)
+async def home(hass: HomeAssistant, socket_enabled: None) -> None:
+    """Set up what conversation needs."""
+    assert await async_setup_component(hass, "homeassistant", {})
+
+
+@pytest.fixture(autouse=True)
+async def clean(hass: HomeAssistant) -> AsyncGenerator[None]:
+    """Unload every entry in the end, so that no process stays."""
+    yield
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture(name="model", scope="session")
+def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model that answers."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "house.gguf", chain=b"Ok")
+
+
+@pytest.fixture(name="server")
+async def server_fixture(socket_enabled: None) -> AsyncGenerator[ModelServer]:
+    """Return a server that is not running yet."""
+    server = ModelServer()
+    yield server
+    await server.stop()
+
+
+def created(person: Person) -> Any:
+    """Return the entry that a dialog ended with."""
+    assert person.result["type"] is FlowResultType.CREATE_ENTRY, person.result
+    return person.result["result"]
+
+
+def reason(person: Person) -> str:
+    """Return why a dialog was aborted."""
+    assert person.result["type"] is FlowResultType.ABORT, person.result
+    return str(person.result["reason"])
+
+
+# A model on this machine
+
+
+async def test_local_file(hass: HomeAssistant, model: Path) -> None:
+    person = await Person.adds_entry(hass, "local")
+    assert person.shown() == {"advanced": {"context_length": 4096}}
+    await person.enters(model_path=f" {model} ", advanced={"context_length": 512, "threads": 1})
+
+    entry = created(person)
+    assert entry.title == "Tiny"
+    assert entry.data == {"backend": "local", "model_path": str(model), "context_length": 512, "threads": 1}
+    assert isinstance(entry.data["context_length"], int)
+    [agent] = entry.subentries.values()
+    assert (agent.subentry_type, agent.title, agent.data) == ("conversation", "Morphy", AGENT)
+    await hass.async_block_till_done()
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+async def test_local_bundled_model_is_the_default(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
+    person = await Person.adds_entry(hass, "local")
+    await person.enters()
+    entry = created(person)
+    assert entry.data == {"backend": "local", "context_length": 4096}
+    [agent] = entry.subentries.values()
+    assert agent.data["dialect"] == "morphy"
+
+
+async def test_local_path_may_be_relative_to_the_configuration(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hass.config, "config_dir", str(model.parent))
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path="house.gguf", advanced=ADVANCED)
+    assert created(person).data["model_path"] == str(model)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "field"),
+    [
+        (None, "model_missing", "model_path"),
+        (b"This is a letter to my aunt.\n" * 100, "model_invalid", "model_path"),
+        (b"", "model_invalid", "model_path"),
+        ("half", "model_invalid", "model_path"),
+        ("silent", "empty_answer", "base"),
+    ],
+    ids=["missing", "text", "empty", "truncated", "silent"],
+)
+async def test_local_unusable_file(
+    hass: HomeAssistant, tmp_path: Path, model: Path, content: bytes | str | None, error: str, field: str
+) -> None:
+    path = tmp_path / "mine.gguf"
+    whole = model.read_bytes()  # noqa: ASYNC240
+    if content == "half":
+        content = whole[: len(whole) // 2]
+    if content == "silent":
+        write_tiny_model(path, chain=b"")
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+
+    person = await Person.adds_entry(hass, "local")
+    entered = {"model_path": str(path), "advanced": {"context_length": 1024, "threads": 1}}
+    await person.enters(**entered)
+    assert person.step == "local"
+    assert person.errors == {field: error}
+    assert str(path) in person.reads(error) or field == "base"
+    assert person.shown() == entered
+
+    path.write_bytes(whole)
+    await person.enters()
+    assert created(person).data == {"backend": "local", "model_path": str(path), "context_length": 1024, "threads": 1}
+
+
+async def test_local_worker_dies(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await Person.adds_entry(hass, "local")
+    with monkeypatch.context() as patch:
+        patch.setattr("custom_components.morphy.LocalBackend", partial(LocalBackend, interpreter="/bin/false"))
+        await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert person.errors == {"base": "worker_died"}
+    created(await person.enters())
+
+
+async def test_unexpected_error(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(_self: LocalBackend) -> None:
+        raise ZeroDivisionError
+
+    person = await Person.adds_entry(hass, "local")
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalBackend, "start", start)
+        await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert person.errors == {"base": "unknown"}
+    created(await person.enters())
+
+
+async def test_model_that_never_gets_to_a_word(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def complete(_self: LocalBackend, _request: object) -> AsyncGenerator[str]:
+        yield " "
+
+    person = await Person.adds_entry(hass, "local")
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalBackend, "complete", complete)
+        await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert person.errors == {"base": "empty_answer"}
+    created(await person.enters())
+
+
+async def test_closing_the_dialog_ends_the_trial(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backends: list[LocalBackend] = []
+    loading = asyncio.Event()
+
+    def create(*args: Any) -> Any:
+        backends.append(create_backend(*args))  # type: ignore[arg-type]
+        return backends[-1]
+
+    async def complete(_self: LocalBackend, _request: object) -> AsyncGenerator[str]:
+        loading.set()
+        await asyncio.sleep(3600)
+        yield ""
+
+    monkeypatch.setattr(config_flow, "create_backend", create)
+    monkeypatch.setattr(LocalBackend, "complete", complete)
+    person = await Person.adds_entry(hass, "local")
+    result = await hass.config_entries.flow.async_configure(
+        person.result["flow_id"], {"model_path": str(model), "advanced": ADVANCED}
+    )
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    async with asyncio.timeout(30):
+        await loading.wait()
+    assert backends[0].pid
+    hass.config_entries.flow.async_abort(person.result["flow_id"])
+    async with asyncio.timeout(10):
+        while backends[0].pid:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_local_duplicate(hass: HomeAssistant, model: Path) -> None:
+    MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(model)}).add_to_hass(hass)
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert reason(person) == "already_configured"
+
+
+@pytest.mark.parametrize("advanced", [{"context_length": 5}, {"context_length": 512, "threads": 0}, {}])
+async def test_local_numbers_out_of_range(hass: HomeAssistant, model: Path, advanced: dict[str, int]) -> None:
+    person = await Person.adds_entry(hass, "local")
+    if not advanced:  # the default steps in
+        assert person.shown()["advanced"] == {"context_length": 4096}
+        return
+    with pytest.raises(InvalidData):
+        await person.enters(model_path=str(model), advanced=advanced)
+    created(await person.enters(model_path=str(model), advanced=ADVANCED))
+
+
+# llama-cpp-python on demand
+
+
+@pytest.fixture(name="bare_python")
+def bare_python_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have models run in a Python that has no llama-cpp-python yet, and have it installed there."""
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    monkeypatch.setattr("custom_components.morphy.LocalBackend", partial(LocalBackend, interpreter=str(python)))
+    install = partial(async_install_runtime, interpreter=str(python))
+    monkeypatch.setattr(config_flow, "async_install_runtime", install)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    return python
+
+
+@pytest.fixture(name="index")
+async def index_fixture(tmp_path: Path, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str]:
+    """Return the address of an index of wheels, whose only wheel leads to the llama-cpp-python that is here."""
+    folder = tmp_path / "index" / "llama-cpp-python"
+    folder.mkdir(parents=True)
+    make_wheel(folder / "llama_cpp_python-0.3.36-py3-none-any.whl")
+
+    async def page(_request: web.Request) -> web.Response:
+        links = "".join(f'<a href="/files/{file.name}">{file.name}</a>' for file in folder.iterdir())
+        return web.Response(text=f"<!DOCTYPE html><html><body>{links}</body></html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/whl/llama-cpp-python/", page)
+    app.router.add_static("/files", folder)
+    server = TestServer(app, skip_url_asserts=True)
+    await server.start_server()
+    url = f"http://127.0.0.1:{server.port}/whl"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{server.port}/nothing")
+    yield url
+    await server.close()
+
+
+def make_wheel(path: Path) -> None:
+    """Write a wheel that adds this environment's packages to the one it is installed in."""
+    info = "llama_cpp_python-0.3.36.dist-info"
+    folders = [entry for entry in sys.path if entry.endswith("-packages")]
+    files = {
+        "this_environment.pth": "\n".join(folders) + "\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 0.3.36\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = [f"{name},sha256={digest(text)},{len(text)}" for name, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+
+
+def digest(text: str) -> str:
+    """Return a file's hash as a wheel has it."""
+    return urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+async def test_runtime_is_installed_on_demand(hass: HomeAssistant, model: Path, bare_python: Path, index: str) -> None:
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert person.step == "runtime_missing"
+
+    await person.picks("install")
+    assert person.shown() == {"index": "https://abetlen.github.io/llama-cpp-python/whl/cpu"}
+    await person.enters(index=index)
+    assert created(person).data["model_path"] == str(model)
+    assert list(bare_python.parent.parent.glob("lib/python*/site-packages/llama_cpp_python-0.3.36.dist-info"))
+
+
+async def test_runtime_without_a_wheel(
+    hass: HomeAssistant, model: Path, bare_python: Path, index: str, tmp_path: Path
+) -> None:
+    [wheel] = (tmp_path / "index" / "llama-cpp-python").iterdir()
+    content = wheel.read_bytes()
+    wheel.unlink()
+    wheel.with_name("llama_cpp_python-0.3.36.tar.gz").write_bytes(b"a source")
+
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    await person.picks("install")
+    await person.enters(index=index)
+    assert person.step == "install_failed"
+    assert "llama-cpp-python" in person.result["description_placeholders"]["reason"]
+
+    wheel.write_bytes(content)
+    await person.picks("install")
+    assert person.shown() == {"index": index}
+    created(await person.enters())
+
+
+async def test_runtime_from_nowhere_then_a_server(
+    hass: HomeAssistant, model: Path, bare_python: Path, index: str, server: ModelServer, unused_tcp_port: int
+) -> None:
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    await person.picks("install")
+    await person.enters(index=f"http://127.0.0.1:{unused_tcp_port}/whl")
+    assert person.step == "install_failed"
+    await person.picks("remote")
+    assert person.shown() == {}
+    await person.enters(url=await server.start())
+    created(await person.enters())
+
+
+async def test_runtime_installer_hangs(
+    hass: HomeAssistant, model: Path, bare_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections: list[asyncio.StreamWriter] = []
+    monkeypatch.setattr("custom_components.morphy.runtime.INSTALL_TIMEOUT", 0.5)
+    async with await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0) as silent:
+        url = "http://{}:{}/whl".format(*silent.sockets[0].getsockname())
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        person = await Person.adds_entry(hass, "local")
+        await person.enters(model_path=str(model), advanced=ADVANCED)
+        await person.picks("install")
+        await person.enters(index=url)
+        assert person.step == "install_failed"
+        assert "0.5 s" in person.result["description_placeholders"]["reason"]
+        silent.close_clients()
+
+
+@pytest.mark.parametrize(("command", "reason"), [("/bin/false", "exit status 1"), ("/nowhere/uv", "FileNotFoundError")])
+async def test_runtime_installer_is_broken(
+    hass: HomeAssistant, model: Path, bare_python: Path, monkeypatch: pytest.MonkeyPatch, command: str, reason: str
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.runtime._command", lambda *_: [command])
+    person = await Person.adds_entry(hass, "local")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    await person.picks("install")
+    await person.enters()
+    assert person.step == "install_failed"
+    assert reason in person.result["description_placeholders"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("virtual", "docker", "target"), [(True, False, False), (False, True, False), (False, False, True)]
+)
+async def test_runtime_goes_where_requirements_go(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, virtual: bool, docker: bool, target: bool
+) -> None:
+    monkeypatch.setattr("homeassistant.util.package.is_virtual_env", lambda: virtual)
+    monkeypatch.setattr("homeassistant.util.package.is_docker_env", lambda: docker)
+    command = runtime._command(hass, "https://wheels.example", "python")
+    assert command[-3:] == ["--python", "python", "llama-cpp-python==0.3.36"]
+    assert command[command.index("--only-binary") + 1] == ":all:"
+    assert command[command.index("--index") + 1] == "https://wheels.example"
+    assert Path(command[command.index("--constraint") + 1]).name == "package_constraints.txt"
+    assert ("--target" in command) is target
+    assert not target or command[command.index("--target") + 1] == hass.config.path("deps")
+
+
+# A server
+
+
+async def test_remote(hass: HomeAssistant, server: ModelServer) -> None:
+    server.key = "secret"
+    url = await server.start()
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=f"{url}/".removeprefix("http://"), api_key=" secret ")
+    assert person.step == "model"
+    options = person.result["data_schema"].schema["model"].config
+    assert options["options"] == server.models
+    assert options["custom_value"]
+    assert person.shown() == {"model": "home-3b"}
+
+    await person.enters(model="morphy-7b")
+    entry = created(person)
+    assert entry.title == "morphy-7b"
+    assert entry.data == {"backend": "remote", "url": url, "api_key": "secret", "model": "morphy-7b"}
+    assert server.asked[-1]["model"] == "morphy-7b"
+    [agent] = entry.subentries.values()
+    assert agent.data["dialect"] == "morphy"
+    await hass.async_block_till_done()
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "field"),
+    [
+        ("unreachable", "server_unreachable", "url"),
+        ("silent", "server_timeout", "base"),
+        ("locked", "server_auth", "api_key"),
+        (says(404, json_body={}), "server_status", "base"),
+        (says(500, json_body={"error": "out of memory"}), "server_status", "base"),
+        (says(html="<html><body>Router</body></html>"), "server_bad_answer", "url"),
+        (says(json_body={"hello": "world"}), "server_bad_answer", "url"),
+        (says(json_body=None), "server_bad_answer", "url"),
+    ],
+    ids=["unreachable", "silent", "locked", "404", "500", "html", "other json", "null"],
+)
+async def test_remote_server_in_trouble(
+    hass: HomeAssistant,
+    server: ModelServer,
+    unused_tcp_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Any,
+    error: str,
+    field: str,
+) -> None:
+    monkeypatch.setattr(config_flow, "PROBE_TIMEOUT", 0.3)
+    url = await server.start()
+    entered = {"url": url, "api_key": "old"}
+    if trouble == "unreachable":
+        entered["url"] = f"http://127.0.0.1:{unused_tcp_port}"
+    elif trouble == "silent":
+        server.listing = hangs
+    elif trouble == "locked":
+        server.key = "new"
+    else:
+        server.listing = trouble
+
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(**entered)
+    assert person.step == "remote"
+    assert person.errors == {field: error}
+    assert entered["url"] in person.reads(error)
+    assert person.shown() == entered
+
+    server.listing = None
+    await person.enters(url=url, api_key="new")
+    assert person.step == "model"
+    created(await person.enters())
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "http://127.0.0.1:port"])
+async def test_remote_not_a_url(hass: HomeAssistant, server: ModelServer, url: str) -> None:
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=url)
+    assert person.errors == {"url": "server_unreachable"}
+    await person.enters(url=await server.start())
+    assert person.step == "model"
+
+
+async def test_remote_unexpected_error(
+    hass: HomeAssistant, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def list_models(_self: RemoteBackend) -> list[str]:
+        raise ZeroDivisionError
+
+    url = await server.start()
+    person = await Person.adds_entry(hass, "remote")
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteBackend, "list_models", list_models)
+        await person.enters(url=url)
+    assert person.errors == {"base": "unknown"}
+    await person.enters()
+    assert person.step == "model"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "step", "field"),
+    [
+        (says(500, json_body={"error": {"message": "out of memory"}}), "server_status", "model", "base"),
+        (says(404, json_body={"error": {"message": "no such path"}}), "server_no_completion", "model", "base"),
+        (says(html="<html></html>"), "server_bad_answer", "remote", "url"),
+        (says(401), "server_auth", "remote", "api_key"),
+        (breaks_off, "server_broke_off", "model", "base"),
+        (hangs, "server_timeout", "model", "base"),
+        ("silent", "empty_answer", "model", "base"),
+    ],
+    ids=["500", "404", "html", "locked", "breaks off", "hangs", "silent"],
+)
+async def test_remote_model_in_trouble(
+    hass: HomeAssistant,
+    server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Any,
+    error: str,
+    step: str,
+    field: str,
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.RemoteBackend", partial(RemoteBackend, timeout=0.5))
+    url = await server.start()
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=url, api_key="key")
+    words = server.words
+    if trouble == "silent":
+        server.words = []
+    else:
+        server.completion = trouble
+    await person.enters(model="morphy-7b")
+    assert person.step == step
+    assert person.errors == {field: error}
+    assert url in person.reads(error) or error == "empty_answer"
+
+    server.completion, server.words = None, words
+    if step == "remote":
+        assert person.shown() == {"url": url, "api_key": "key"}
+        await person.enters()
+    assert person.shown() == {"model": "morphy-7b"}
+    assert created(await person.enters()).data["model"] == "morphy-7b"
+
+
+async def test_remote_model_that_is_not_there(hass: HomeAssistant, server: ModelServer) -> None:
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=await server.start())
+    await person.enters(model="gone-1b")
+    assert person.errors == {"model": "server_model_missing"}
+    assert "gone-1b" in person.reads("server_model_missing")
+    created(await person.enters(model="home-3b"))
+
+
+async def test_remote_without_models(hass: HomeAssistant, server: ModelServer) -> None:
+    server.models = []
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=await server.start())
+    assert person.shown() == {}
+    await person.enters(model="home-3b")
+    assert person.errors == {"model": "server_model_missing"}
+
+
+async def test_remote_duplicate(hass: HomeAssistant, server: ModelServer) -> None:
+    url = await server.start()
+    MockConfigEntry(domain=DOMAIN, data={"backend": "remote", "url": url, "model": "home-3b"}).add_to_hass(hass)
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=url)
+    await person.enters(model="home-3b")
+    assert reason(person) == "already_configured"
+
+
+# Another key
+
+
+async def test_reauth(hass: HomeAssistant, server: ModelServer) -> None:
+    server.key = "new"
+    data = {"backend": "remote", "url": await server.start(), "model": "home-3b", "api_key": "old"}
+    entry = MockConfigEntry(domain=DOMAIN, data=data, title="My server")
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(entry) is ConfigEntryState.SETUP_ERROR
+    [progress] = hass.config_entries.flow.async_progress()
+    assert progress["context"]["source"] == SOURCE_REAUTH
+
+    person = Person(hass, await hass.config_entries.flow.async_configure(progress["flow_id"]))
+    assert person.step == "reauth_confirm"
+    await person.enters(api_key="wrong")
+    assert person.errors == {"api_key": "server_auth"}
+    await person.enters(api_key="new")
+    assert reason(person) == "reauth_successful"
+    await hass.async_block_till_done()
+    assert entry.data == {**data, "api_key": "new"}
+    assert entry.title == "My server"
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+async def test_reauth_while_the_server_is_away(hass: HomeAssistant, server: ModelServer, unused_tcp_port: int) -> None:
+    entry = MockConfigEntry(
+        domain=DOMAIN, data={"backend": "remote", "url": f"http://127.0.0.1:{unused_tcp_port}", "api_key": "old"}
+    )
+    entry.add_to_hass(hass)
+    person = Person(hass, await entry.start_reauth_flow(hass))
+    await person.enters(api_key="new")
+    assert person.errors == {"base": "server_unreachable"}
+
+
+# Changing an entry
+
+
+async def entry_of(hass: HomeAssistant, **data: Any) -> MockConfigEntry:
+    """Return an entry that Home Assistant has set up, as well as it could."""
+    entry = MockConfigEntry(domain=DOMAIN, data=data, title="Before")
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+async def reconfigures(hass: HomeAssistant, entry: MockConfigEntry) -> Person:
+    """Open the entry's form."""
+    return Person(hass, await entry.start_reconfigure_flow(hass))
+
+
+async def test_reconfigure_local(hass: HomeAssistant, model: Path) -> None:
+    entry = await entry_of(hass, backend="local", model_path=str(model), context_length=512, threads=1)
+    before = entry.runtime_data
+    states: list[ConfigEntryState] = []
+    entry.async_on_state_change(lambda: states.append(entry.state))
+    person = await reconfigures(hass, entry)
+    assert person.shown() == {"model_path": str(model), "advanced": {"context_length": 512, "threads": 1}}
+    await person.enters(advanced={"context_length": 1024})
+    assert reason(person) == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.data == {"backend": "local", "model_path": str(model), "context_length": 1024}
+    assert entry.title == "Before"
+    assert state_of(entry) is ConfigEntryState.LOADED
+    assert entry.runtime_data is not before
+    assert before.pid is None
+    assert states.count(ConfigEntryState.LOADED) == 1
+
+
+async def test_reconfigure_local_after_the_file_has_moved(hass: HomeAssistant, model: Path, tmp_path: Path) -> None:
+    entry = await entry_of(hass, backend="local", model_path=str(tmp_path / "moved.gguf"), context_length=512)
+    assert state_of(entry) is ConfigEntryState.SETUP_RETRY
+    person = await reconfigures(hass, entry)
+    await person.enters()
+    assert person.errors == {"model_path": "model_missing"}
+    await person.enters(model_path=str(model))
+    assert reason(person) == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.title == "Tiny"
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+async def test_reconfigure_remote(hass: HomeAssistant, server: ModelServer) -> None:
+    url = await server.start()
+    entry = await entry_of(hass, backend="remote", url=url, model="home-3b", api_key="old")
+    person = await reconfigures(hass, entry)
+    assert person.shown() == {"url": url, "api_key": "old"}
+    person.result["data_schema"].schema.pop("api_key")  # the field is emptied
+    await person.enters()
+    assert person.shown() == {"model": "home-3b"}
+    await person.enters(model="morphy-7b")
+    assert reason(person) == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.data == {"backend": "remote", "url": url, "model": "morphy-7b"}
+    assert entry.title == "morphy-7b"
+    assert state_of(entry) is ConfigEntryState.LOADED
+
+
+async def test_reconfigure_into_another_entry(hass: HomeAssistant, model: Path, tmp_path: Path) -> None:
+    MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(model)}).add_to_hass(hass)
+    entry = MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(tmp_path / "other.gguf")})
+    entry.add_to_hass(hass)
+    person = await reconfigures(hass, entry)
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    assert reason(person) == "already_configured"
+
+
+# Agents
+
+
+async def adds_agent(hass: HomeAssistant, entry: MockConfigEntry) -> Person:
+    """Open the form of a new agent."""
+    flows = hass.config_entries.subentries
+    result = await flows.async_init((entry.entry_id, "conversation"), context={"source": SOURCE_USER})
+    return Person(hass, result, "conversation")
+
+
+async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> None:
+    entry = await entry_of(hass, backend="local", model_path=str(model), context_length=512)
+    before = entry.runtime_data
+    person = await adds_agent(hass, entry)
+    lines = get_dialect("lines")
+    assert person.shown() == {
+        "name": "Morphy",
+        "instructions": lines.default_instructions,
+        "domains": ALL_DOMAINS,
+        "confirm_risky": True,
+        "advanced": {"dialect": "lines", "temperature": 0.0, "max_tokens": 256},
+    }
+    await person.enters(name="Butler")
+    assert person.result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    [agent] = entry.subentries.values()
+    assert (agent.title, agent.data) == ("Butler", AGENT)
+    assert state_of(entry) is ConfigEntryState.LOADED
+    assert entry.runtime_data is not before, "the entry was not reloaded"
+
+    person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
+    assert person.shown()["name"] == "Butler"
+    await person.enters(
+        name="Guard",
+        instructions="You are {{ 'a guard' }}.",
+        domains=["lock", "light"],
+        confirm_risky=False,
+        advanced={"dialect": "morphy", "temperature": 0.5, "max_tokens": 64.0},
+    )
+    assert reason(person) == "reconfigure_successful"
+    await hass.async_block_till_done()
+    [agent] = entry.subentries.values()
+    assert agent.title == "Guard"
+    assert agent.data == {
+        "instructions": "You are {{ 'a guard' }}.",
+        "domains": ["light", "lock"],
+        "confirm_risky": False,
+        "dialect": "morphy",
+        "temperature": 0.5,
+        "max_tokens": 64,
+    }
+
+    person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
+    await person.enters(domains=[], instructions=lines.default_instructions)
+    [agent] = entry.subentries.values()
+    assert agent.data["domains"] == []
+    assert "instructions" not in agent.data
+    await hass.async_block_till_done()
+
+
+async def test_agent_suggests_what_the_others_speak(hass: HomeAssistant) -> None:
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="home-3b",
+        data={"backend": "local"},
+        subentries_data=[
+            {"subentry_type": "conversation", "title": "A", "unique_id": None, "data": default_agent("morphy")}
+        ],
+    )
+    entry.add_to_hass(hass)
+    person = await adds_agent(hass, entry)
+    assert person.shown()["advanced"]["dialect"] == "morphy"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"instructions": "{{ unfinished"},
+        {"domains": ["camera"]},
+        {"advanced": {"dialect": "latin", "temperature": 0, "max_tokens": 64}},
+        {"advanced": {"dialect": "lines", "temperature": 3, "max_tokens": 64}},
+        {"advanced": {"dialect": "lines", "temperature": 0, "max_tokens": 0}},
+    ],
+)
+async def test_agent_refuses_nonsense(hass: HomeAssistant, wrong: dict[str, Any]) -> None:
+    entry = MockConfigEntry(domain=DOMAIN, data={"backend": "local"})
+    entry.add_to_hass(hass)
+    person = await adds_agent(hass, entry)
+    with pytest.raises(InvalidData):
+        await person.enters(**wrong)
+    await person.enters()
+    assert person.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("names", "dialect"),
+    [
+        (("Morphy 1B",), "morphy"),
+        (("general", "/models/Morphy-7B-Q4.gguf"), "morphy"),
+        (("/morphy/models/home-3b.gguf",), "lines"),
+        (("home-3b",), "lines"),
+        (("",), "lines"),
+    ],
+)
+def test_suggested_dialect(names: tuple[str, ...], dialect: str) -> None:
+    assert suggest_dialect(*names) == dialect
+
+
+async def test_every_form_reaches_the_browser(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, server: ModelServer, tmp_path: Path
+) -> None:
+    """The forms can be sent as JSON, and their answers come back through the same door."""
+    for component in ("config", "conversation"):
+        assert await async_setup_component(hass, component, {})
+    client = await hass_client()
+    flows = "/api/config/config_entries/flow"
+
+    async def post(path: str, **body: Any) -> dict[str, Any]:
+        response = await client.post(path, json=body)
+        assert response.status == 200, await response.text()
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+    shown = await post(flows, handler=DOMAIN)
+    shown = await post(f"{flows}/{shown['flow_id']}", next_step_id="local")
+    assert [field["name"] for field in shown["data_schema"]] == ["model_path", "advanced"]
+    context_length, threads = shown["data_schema"][1]["schema"]
+    assert context_length["selector"]["number"]["unit_of_measurement"] == "tokens"
+    assert threads["optional"]
+
+    shown = await post(flows, handler=DOMAIN)
+    shown = await post(f"{flows}/{shown['flow_id']}", next_step_id="remote")
+    assert [field["name"] for field in shown["data_schema"]] == ["url", "api_key"]
+    shown = await post(f"{flows}/{shown['flow_id']}", url=await server.start())
+    assert shown["data_schema"][0]["selector"]["select"]["options"] == server.models
+
+    entry = MockConfigEntry(domain=DOMAIN, data={"backend": "local"})
+    entry.add_to_hass(hass)
+    shown = await post("/api/config/config_entries/subentries/flow", handler=[entry.entry_id, "conversation"])
+    assert [field["name"] for field in shown["data_schema"]] == [
+        "name",
+        "instructions",
+        "domains",
+        "confirm_risky",
+        "advanced",
+    ]

@@ -1,0 +1,120 @@
+"""The grammar in real llama.cpp: a model of random weights writes under it, and cannot leave the Home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import llama_cpp
+import pytest
+
+from custom_components.morphy.dialect import (
+    SERVICES,
+    Area,
+    Call,
+    Device,
+    Floor,
+    Home,
+    Speech,
+    get_dialect,
+    read_calls,
+    services_for,
+)
+from custom_components.morphy.dialect.grammar import call_rules, speech_rules, targets_by_domain
+from custom_components.morphy.dialect.morphy import evidence_lines
+
+from .tiny_model import write_tiny_model
+
+DEVICES = (
+    Device("light.k1", ("Ceiling", 'The "Big" Lamp \\ one'), "on", {"brightness": "60%"}, "kitchen"),
+    Device("light.k10", ("Küchenlicht 🏠",), "off", {}, "kitchen"),
+    Device("switch.kettle", ("Kettle",), "off"),
+    Device("climate.hall", ("Thermostat",), "heat", {"set": "21°C"}, "hall"),
+    Device("media_player.tv", ("TV",), "playing", {"volume": "40%"}, "hall"),
+    Device("todo.shopping", ("Shopping",), "2"),
+    Device("sensor.hall", ("Hall Temperature",), "19.5°C", {"class": "temperature"}, "hall"),
+)
+HOME = Home(
+    devices=DEVICES,
+    areas=(Area("kitchen", ("Kitchen",), "ground"), Area("hall", ("Hall", "Entrance"))),
+    floors=(Floor("ground", ("Ground Floor",)),),
+    services=services_for(DEVICES),
+)
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], str]:
+    """A function that lets the model write under a grammar, with a seed, at a high temperature."""
+    model = llama_cpp.Llama(
+        str(write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf")), n_ctx=1024, n_threads=1, verbose=False
+    )
+
+    def complete(grammar: str, seed: int) -> str:
+        compiled = llama_cpp.LlamaGrammar.from_string(grammar, verbose=False)
+        answer = model.create_completion(
+            "hello", grammar=compiled, temperature=3, top_k=0, top_p=1.0, min_p=0.0, seed=seed, max_tokens=400
+        )
+        return str(answer["choices"][0]["text"]) if answer["choices"][0]["finish_reason"] == "stop" else ""
+
+    return complete
+
+
+def test_only_calls_of_the_home_can_be_written(write: Callable[[str, int], str]) -> None:
+    rules = call_rules(HOME)
+    assert rules is not None
+    allowed = targets_by_domain(HOME)
+    written = [text for seed in range(60) if (text := write(f"root ::= call\n{rules}", seed))]
+    assert len({text.partition(".")[0] for text in written}) >= 4
+    for text in written:
+        [action] = read_calls(text) or []
+        service = SERVICES[action.service]
+        assert set(action.targets) <= set(allowed[service.domain])
+        assert action.targets
+        assert set(action.data) <= set(service.arguments)
+
+
+def test_evidence_can_only_be_copied(write: Callable[[str, int], str]) -> None:
+    dialect = get_dialect("morphy")
+    rules = dialect.grammar(HOME).splitlines()
+    grammar = "\n".join(["root ::= evidence", *(rule for rule in rules if not rule.startswith("root"))])
+    known = evidence_lines(HOME)
+    written = {text for seed in range(30) if (text := write(grammar, seed))}
+    assert len(written) >= 5
+    assert written <= known
+    assert (
+        "".join(
+            event.text
+            for text in written
+            for event in dialect.reader(HOME).feed(text + "\n")
+            if isinstance(event, Speech)
+        )
+        == ""
+    )
+
+
+def test_speech_cannot_be_a_call(write: Callable[[str, int], str]) -> None:
+    for seed in range(30):
+        reader = get_dialect("morphy").reader(HOME)
+        events = reader.feed(write(f"root ::= speech\n{speech_rules()}", seed)) + reader.close()
+        assert all(isinstance(event, Speech) for event in events)
+
+
+@pytest.mark.parametrize("name", ["lines", "morphy"])
+@pytest.mark.parametrize("home", [HOME, Home(), Home(devices=DEVICES)], ids=["home", "empty", "nothing to call"])
+def test_every_grammar_is_accepted(name: str, home: Home, write: Callable[[str, int], str]) -> None:
+    dialect = get_dialect(name)
+    for seed in range(5):
+        reader = dialect.reader(home)
+        for event in reader.feed(write(dialect.grammar(home), seed)) + reader.close():
+            assert isinstance(event, Speech | Call)
+
+
+def test_a_model_that_wants_another_id_cannot_have_it(tmp_path: Path) -> None:
+    """The chain model writes one text whatever it is asked; under the grammar that text cannot come out."""
+    path = write_tiny_model(tmp_path / "chain.gguf", chain=b"light.zq(")
+    model = llama_cpp.Llama(str(path), n_ctx=512, n_threads=1, verbose=False)
+    free = model.create_completion("x\n", temperature=0, max_tokens=20)["choices"][0]["text"]
+    assert free == "light.zq("
+    grammar = llama_cpp.LlamaGrammar.from_string(f"root ::= call\n{call_rules(HOME)}", verbose=False)
+    held = model.create_completion("x\n", temperature=0, max_tokens=60, grammar=grammar)["choices"][0]["text"]
+    assert "zq" not in held
