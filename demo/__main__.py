@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from .home import CONFIG, Clock, Demo, open_demo
-from .say import say
+from .say import Reply, say
 from .server import DemoError
 
 
@@ -50,21 +50,30 @@ async def _run(config: Path, fresh: bool, requests: list[str]) -> int:
                 asyncio.get_running_loop().add_signal_handler(number, end.set)
             print(f"\n  {demo.url}\n\nOpen it in a browser on this machine: you are logged in. Press A for Assist.")
             print("Ctrl-C ends it.", flush=True)
-            await end.wait()
+            gone = asyncio.create_task(demo.client.closed.wait())
+            await asyncio.wait((gone, asyncio.create_task(end.wait())), return_when=asyncio.FIRST_COMPLETED)
             print(flush=True)
+            if gone.done():
+                raise DemoError("Home Assistant has ended by itself")
             return 0
     except asyncio.CancelledError:
         return 130
 
 
 async def _ask(demo: Demo, requests: list[str]) -> int:
-    """Ask one thing after the other; 0 when all were fulfilled."""
-    replies = []
-    for text in requests:
-        replies.append(await say(demo.client, text))
-        print(f"\n{replies[-1]}", flush=True)
+    """Ask one thing after the other; 0 when all were fulfilled.
+
+    Where the agent asks back, the next request is the answer to that, and is judged in its place.
+    """
+    missed = False
+    reply: Reply | None = None
+    for number, text in enumerate(requests, 1):
+        reply = await say(demo.client, text, reply.conversation_id if reply and reply.asks_back else None)
+        print(f"\n{reply}", flush=True)
+        if not (reply.asks_back and number < len(requests)):
+            missed |= not reply.fulfilled
     print(flush=True)
-    return 0 if all(reply.fulfilled for reply in replies) else 1
+    return int(missed)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class Client:
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._events: dict[int, asyncio.Queue[Json]] = {}
+        self.closed = asyncio.Event()
+        """Set when Home Assistant is gone."""
 
     async def rest(self, method: str, path: str, body: Json | None = None) -> Json:
         """Make a REST request; raise DemoError when it is refused."""
@@ -72,8 +74,9 @@ class Client:
                     queue.put_nowait(message["event"])
             elif (answer := self._answers.pop(message["id"], None)) and not answer.done():
                 answer.set_result(message)
+        self.closed.set()
         for answer in self._answers.values():
-            answer.cancel()
+            answer.set_exception(DemoError("Home Assistant has gone"))
 
     async def wait_until_running(self) -> None:
         """Wait for the end of the start: before it, the registries are almost empty."""

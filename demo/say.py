@@ -59,6 +59,7 @@ class Reply:
     speech: str = ""
     failed: bool = False
     asks_back: bool = False
+    conversation_id: str | None = None
     calls: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -134,6 +135,7 @@ def _hear(event: Json, reply: Reply, began: float) -> None:
         reply.total_ms = elapsed
         reply.speech = output["response"]["speech"].get("plain", {}).get("speech", "")
         reply.failed = output["response"]["response_type"] == "error"
+        reply.conversation_id = output["conversation_id"]
         reply.asks_back = bool(output.get("continue_conversation"))
     elif event["type"] == "error":
         reply.total_ms = elapsed
@@ -142,12 +144,10 @@ def _hear(event: Json, reply: Reply, began: float) -> None:
 
 def _refusal(delta: Json) -> str | None:
     """Return why a tool call failed, when this is the result of one that did."""
-    if delta.get("role") != "tool_result":
+    if delta.get("role") != "tool_result" or not delta["result"]["error"]:
         return None
-    result = delta.get("tool_result", delta.get("result"))
-    if isinstance(result, dict) and "error" in result:
-        return f"{result['error']}: {result.get('error_text', '')}".rstrip(": ")
-    return None
+    data = delta["result"]["data"]
+    return str(data.get("error_text") or data.get("error") or data)
 
 
 async def _watch(events: asyncio.Queue[Json], reply: Reply, began: float) -> None:

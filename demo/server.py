@@ -108,7 +108,9 @@ async def running(config: Path, port: int) -> AsyncIterator[str]:
     with output.open("wb") as out:
         # In a session of its own: Ctrl-C in the terminal is for us, and we end it in good order.
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("hass")),
+            sys.executable,
+            "-m",
+            "homeassistant",
             "--config",
             str(config),
             "--skip-pip",

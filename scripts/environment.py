@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def integration() -> None:
     requirements = SCRIPTS / "requirements" / "integration.txt"
     venv = ROOT / ".venv"
     for changed in stale(venv / "morphy-integration.stamp", requirements.read_text(), LLAMA_CPP, wheel_folder().name):
+        check_compiler()
         with step(f"Installing Home Assistant and the test tools into {changed.parent.name}"):
             release = next(line for line in requirements.read_text().splitlines() if line.startswith("homeassistant=="))
             pip(venv, release)
@@ -147,6 +149,14 @@ def install_llama_cpp(venv: Path) -> None:
         raise SetupError(f"llama-cpp-python does not load in {venv.name}; remove {CACHE / 'wheels'} and run this again")
 
 
+def check_compiler() -> None:
+    """Raise SetupError when llama-cpp-python, and two packages for Home Assistant's voice, could not be compiled."""
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        raise SetupError("there is no C++ compiler, which several packages need: install the package build-essential")
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        raise SetupError(f"the headers of {sys.executable} are missing: install the package python3.14-dev")
+
+
 def cpu_features() -> str:
     """Return the line of /proc/cpuinfo that names what the CPU can do."""
     return next((line for line in read("/proc/cpuinfo").splitlines() if line.startswith(("flags", "Features"))), "")
@@ -180,19 +190,12 @@ def compile_wheel(requirement: str) -> Path:
 
     :raises SetupError: when there is no compiler, or the compilation fails.
     """
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        raise SetupError(
-            "llama-cpp-python must be compiled here and there is no C++ compiler: install the package build-essential, "
-            "or set MORPHY_WHEEL_INDEX to an index with wheels, for example https://abetlen.github.io/llama-cpp-python/whl/cpu"
-        )
+    check_compiler()
     folder = wheel_folder()
     log = CACHE / "logs" / "llama-cpp-python.log"
     for made in (folder, log.parent):
         made.mkdir(parents=True, exist_ok=True)
-    environment = {
-        "CMAKE_ARGS": "-DLLAVA_BUILD=OFF",  # images, which no model here looks at, are a fifth of the work
-        "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
-    } | os.environ
+    environment = os.environ | {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
     for name in ("CFLAGS", "CXXFLAGS"):
         environment[name] = f"{os.environ.get(name, '')} {compiler_flags()}".strip()
     command = [sys.executable, "-m", "pip", "wheel", "--verbose", "--no-deps", "--no-binary", "llama-cpp-python"]

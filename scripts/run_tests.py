@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(__doc__)
         return 0
-    paths = [argument for argument in arguments if is_path(argument)]
+    paths = [os.path.abspath(argument) for argument in arguments if is_path(argument)]  # noqa: PTH100 - keeps ::test
     options = [argument for argument in arguments if not is_path(argument)]
     codes = []
     for suite in SUITES:

@@ -433,6 +433,7 @@ def things() -> list[Thing]:
         BinarySensor().setup("porch", "Porch Door", device_class=BinarySensorDeviceClass.DOOR, is_on=True),
         BinarySensor().setup("leak", "Leak Sensor", device_class=BinarySensorDeviceClass.MOISTURE, is_on=False),
         SceneThing().setup("film", "Film Night"),
+        SceneThing().setup("dawn", "Early Morning"),
     ]
 
 

@@ -25,7 +25,7 @@ playwright = pytest.importorskip("playwright.async_api", reason="run scripts/set
 
 REQUEST = "turn on the kitchen lights"
 KITCHEN_LIGHTS = {"light.kitchen_ceiling", "light.kitchen_pendants", "light.kitchen_worktop"}
-PATIENCE = 60
+PATIENCE = 30
 """Seconds for the slowest step, on a slow machine that does other things too."""
 CHROMIUM = os.environ.get("MORPHY_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
@@ -73,6 +73,14 @@ async def wait_for_lights(events: asyncio.Queue[Json]) -> None:
                 dark.discard(data["entity_id"])
 
 
+async def answer(page: Page) -> str:
+    """Return what the chat shows as the answer, once it is there: the first message is the dialog's own."""
+    message = page.locator("ha-assist-chat .message.hass ha-markdown-element").nth(1)
+    await message.wait_for()
+    await page.wait_for_timeout(500)  # it moves into its place
+    return (await message.text_content() or "").strip()
+
+
 async def state_of(client: Client, entity_ids: set[str]) -> dict[str, str]:
     """Return the states of some entities."""
     return {
@@ -95,11 +103,11 @@ async def test_lights_go_on_from_the_chat(socket_enabled: None, tmp_path: Path, 
         field = await open_assist(page)
         await field.fill(REQUEST)
         await field.press("Enter")
-        await wait_for_lights(events)
-
-        answer = page.locator("ha-assist-chat .message.hass ha-markdown-element").nth(1)
-        await answer.wait_for()
-        assert (await answer.text_content() or "").strip()
-        await page.wait_for_timeout(500)  # the answer moves into its place
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=picture)
+        try:
+            await wait_for_lights(events)
+            assert await answer(page)
+        except TimeoutError:
+            pytest.fail(f"the lights stayed off; the answer was {await answer(page)!r}, see {picture}")
+        finally:
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=picture)

@@ -275,6 +275,8 @@ async def test_a_lamp_of_unknown_kind_is_found_by_name(house: House) -> None:
          "I know more than one reading lamp: Reading Lamp 1, Reading Lamp 2. Which one do you mean?"),
         ("light.turn_on", ["light.kitchen"], {}, errors.AmbiguousTargetError,
          "I know more than one kitchen: Ceiling Light, Worktop Strip. Which one do you mean?"),
+        ("scene.turn_on", ["all"], {}, errors.AmbiguousTargetError,
+         "I know more than one scene: Early Morning, Film Night. Which one do you mean?"),
         ("light.turn_on", ["lock.front"], {}, errors.WrongDomainError, "I cannot do turn on with Front Door"),
         ("cover.open_cover", ["light.ceiling"], {}, errors.WrongDomainError,
          "I cannot do open cover with Ceiling Light"),

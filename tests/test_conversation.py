@@ -284,14 +284,14 @@ async def test_domains_that_are_not_allowed_are_not_told_and_not_done(talk: Talk
 
 
 @pytest.mark.parametrize(
-    "settings", [{CONF_INSTRUCTIONS: "You are the butler of {{ ha_name }}. 1 + 1 = {{ 1 + 1 }}."}], indirect=True
+    "settings", [{CONF_INSTRUCTIONS: "You are {{ user_name }}'s butler at {{ ha_name }}."}], indirect=True
 )
-async def test_instructions_are_a_template(talk: Talk, hass: HomeAssistant) -> None:
+async def test_instructions_are_a_template(talk: Talk, hass: HomeAssistant, hass_admin_user: User) -> None:
     hass.config.location_name = "Hill House"
     talk.writes("Ok.")
-    await talk.say("hello")
+    await talk.say("hello", context=Context(user_id=hass_admin_user.id))
     prompt = str(talk.model.asked[-1]["prompt"])
-    assert prompt.startswith("<|im_start|>system\nYou are the butler of Hill House. 1 + 1 = 2.\nServices: ")
+    assert prompt.startswith("<|im_start|>system\nYou are Mock User's butler at Hill House.\nServices: ")
 
 
 async def test_an_answer_without_words_is_told(talk: Talk, house: House) -> None:
@@ -359,4 +359,19 @@ async def test_killing_the_worker_costs_one_turn(
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await turn
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_prompt_is_read_while_the_user_still_speaks(
+    hass: HomeAssistant, house: House, socket_enabled: None, tmp_path: Path
+) -> None:
+    path = write_tiny_model(tmp_path / "model.gguf", chain=b"Ok", context_length=8000)
+    data = {CONF_BACKEND: BACKEND_LOCAL, CONF_MODEL_PATH: str(path), CONF_CONTEXT_LENGTH: 8000}
+    entry = await add_agent(hass, data)
+    talk = Talk(hass, ModelServer())
+    talk.agent = agent_of(hass, entry)
+    await conversation.async_prepare_agent(hass, talk.agent, "en")
+    assert speech(await talk.say("hello", device_id=house.satellite)) == "Ok"
+    usage = entry.runtime_data.usage
+    assert usage.cached_tokens > 0.9 * usage.prompt_tokens
     await hass.config_entries.async_unload(entry.entry_id)

@@ -12,7 +12,8 @@ from homeassistant.components.conversation.chat_log import AssistantContentDelta
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import intent
+from homeassistant.exceptions import TemplateError
+from homeassistant.helpers import intent, llm
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.template import Template
 
@@ -102,7 +103,7 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         if confirmed := self._confirmed(user_input, chat_log):
             deltas = answer.actions(confirmed)
         else:
-            deltas = self._ask_model(home, user_input, chat_log, answer)
+            deltas = await self._ask_model(home, user_input, chat_log, answer)
         async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
             pass
         self._remember(user_input, chat_log, answer.unconfirmed)
@@ -110,12 +111,27 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
             return await self._error_result(user_input, chat_log, answer)
         return conversation.async_get_result_from_chat_log(user_input, chat_log)
 
-    def _ask_model(
+    @override
+    async def async_prepare(self, language: str | None = None) -> None:
+        """Let the model read what the next prompt will most likely begin with, while the user still speaks."""
+        home = choose(snapshot(self.hass, domains=self.settings.get(CONF_DOMAINS)), "")
+        try:
+            instructions = self._render_instructions(None, None)
+        except TemplateError:
+            return
+        await self.backend.prefill(self.dialect.prompt(home, instructions, ""))
+
+    async def _ask_model(
         self, home: Home, user_input: conversation.ConversationInput, chat_log: ChatLog, answer: AnswerStream
     ) -> AsyncGenerator[AssistantContentDeltaDict]:
         """Write the prompt, show it in the chat log's debug page as it is, and return the answer's deltas."""
         told = choose(home, user_input.text)
-        instructions = self._render_instructions(user_input)
+        user_id = user_input.context.user_id
+        user = await self.hass.auth.async_get_user(user_id) if user_id else None
+        # The chat log has rendered this template before, so it does render.
+        instructions = self._render_instructions(user_input.as_llm_context(DOMAIN), user.name if user else None)
+        if user_input.extra_system_prompt:
+            instructions = f"{instructions} {user_input.extra_system_prompt}"
         history = _turns(chat_log.content[1:-1])[-HISTORY_TURNS:]
         chat_log.content[0] = conversation.SystemContent(content=self.dialect.system(told, instructions))
         request = Completion(
@@ -127,15 +143,15 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         )
         return answer.deltas(self.backend.complete(request))
 
-    def _render_instructions(self, user_input: conversation.ConversationInput) -> str:
-        """Render the template of the instructions; the chat log has rendered it before, so it does render."""
+    def _render_instructions(self, llm_context: llm.LLMContext | None, user_name: str | None) -> str:
+        """Render the template of the instructions with the variables that Home Assistant gives to such templates."""
         variables = {
             "ha_name": self.hass.config.location_name,
-            "user_name": None,
-            "llm_context": user_input.as_llm_context(DOMAIN),
+            "user_name": user_name,
+            "llm_context": llm_context,
         }
         rendered: str = Template(self.instructions, self.hass).async_render(variables, parse_result=False)
-        return " ".join([rendered, *([user_input.extra_system_prompt] if user_input.extra_system_prompt else [])])
+        return rendered
 
     def _confirmed(self, user_input: conversation.ConversationInput, chat_log: ChatLog) -> list[Action]:
         """Return the actions that this message says yes to; whatever it says, they wait no longer."""

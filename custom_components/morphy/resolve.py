@@ -18,6 +18,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar, entity_registry as er, floor_registry as fr
 
 from .dialect import Area, Device, Floor, Home
+from .dialect.catalogue import NAMED_ONLY
 from .errors import (
     AmbiguousTargetError,
     NoneOfKindError,
@@ -70,13 +71,21 @@ def resolve(hass: HomeAssistant, home: Home, service: str, target: str) -> Resol
         return Resolved((home.by_id[target],), named=True)
     if target == "all" or (rest == "all" and kind in (domain, "area", "floor")):
         if devices := _of_domain(home.devices, domain):
-            return Resolved(devices, named=False)
+            return _group(domain, devices, _spoken(domain))
         raise NoneOfKindError(domain=_spoken(domain))
     if kind in ("area", "floor") and rest:
-        return Resolved(_in_place(hass, home, domain, kind, rest), named=False)
+        return _group(domain, _in_place(hass, home, domain, kind, rest), _spoken(rest))
     if hass.states.get(target) is not None or er.async_get(hass).async_get(target) is not None:
         raise NotExposedError(target=_spoken(rest))
     return _by_words(home, service, target)
+
+
+def _group(domain: str, devices: tuple[Device, ...], spoken: str) -> Resolved:
+    """Return the devices of a place or of the whole home; of scenes, scripts and their like only a single one."""
+    if domain in NAMED_ONLY and len(devices) > 1:
+        names = ", ".join(device.names[0] for device in devices[:CANDIDATES])
+        raise AmbiguousTargetError(target=spoken, candidates=names)
+    return Resolved(devices, named=False)
 
 
 def own_service(home: Home, service: str, device: Device) -> str:

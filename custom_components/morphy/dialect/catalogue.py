@@ -111,6 +111,9 @@ SERVICES: dict[str, Service] = {service.name: service for services in CATALOGUE.
 """The catalogue by service name."""
 
 
+NAMED_ONLY: frozenset[str] = frozenset({"scene", "script", "automation", "button", "input_button"})
+"""Domains whose devices are meant one by one: nobody asks for every scene of a room."""
+
 NUMBERS: frozenset[str] = frozenset(
     {
         "brightness_pct",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .catalogue import FLAGS, NUMBERS, WORDS
+from .catalogue import FLAGS, NAMED_ONLY, NUMBERS, WORDS
 from .home import Home, Service
 
 MAX_CALLS = 12
@@ -88,13 +88,16 @@ def call_rules(home: Home) -> str | None:
 
 
 def targets_by_domain(home: Home) -> dict[str, list[str]]:
-    """Return what a call of each domain may name: its devices, the areas and floors that hold one, and `all`."""
+    """Return what a call of each domain may name: its devices, the areas and floors that hold one, and `all`.
+
+    The domains of NAMED_ONLY have their devices alone.
+    """
     targets: dict[str, dict[str, None]] = {}
     for device in home.devices:
-        of_domain = targets.setdefault(device.domain, {"all": None})
+        of_domain = targets.setdefault(device.domain, {} if device.domain in NAMED_ONLY else {"all": None})
         of_domain[device.id] = None
         area = home.area_by_id.get(device.area or "")
-        if area is not None:
+        if area is not None and device.domain not in NAMED_ONLY:
             of_domain[f"area.{area.id}"] = None
             if area.floor in home.floor_by_id:
                 of_domain[f"floor.{area.floor}"] = None
