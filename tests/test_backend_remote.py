@@ -488,6 +488,27 @@ async def test_cancelling_closes_the_connection(make: MakeBackend) -> None:
         await asyncio.wait_for(left.wait(), 2)
 
 
+async def test_closing_ends_a_request_that_has_no_answer_yet(make: MakeBackend) -> None:
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            left.set()
+        raise AssertionError
+
+    async with completing(hang) as url:
+        backend = make(url)
+        turn = asyncio.create_task(say(backend))
+        await asyncio.wait_for(begun.wait(), 2)
+        await backend.close()
+        with pytest.raises(ServerBrokeOffError):
+            await asyncio.wait_for(turn, 1)
+        await asyncio.wait_for(left.wait(), 2)
+
+
 # Kinds of server that cannot be run here: what they are sent is what their documentation says
 
 

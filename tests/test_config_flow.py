@@ -597,6 +597,35 @@ async def test_reauth_while_the_server_is_away(hass: HomeAssistant, server: Mode
     assert person.errors == {"base": "server_unreachable"}
 
 
+async def test_reauth_with_a_server_that_lists_its_models_to_anyone(hass: HomeAssistant, server: ModelServer) -> None:
+    server.completion = says(401)
+    entry = MockConfigEntry(domain=DOMAIN, data={"backend": "remote", "url": await server.start(), "api_key": "old"})
+    entry.add_to_hass(hass)
+    person = Person(hass, await entry.start_reauth_flow(hass))
+    await person.enters(api_key="wrong")
+    assert person.errors == {"api_key": "server_auth"}
+    server.completion = None
+    await person.enters(api_key="new")
+    assert reason(person) == "reauth_successful"
+
+
+async def test_reauth_that_fails_unexpectedly(
+    hass: HomeAssistant, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_self: RemoteBackend) -> None:
+        raise ZeroDivisionError
+
+    entry = MockConfigEntry(domain=DOMAIN, data={"backend": "remote", "url": await server.start(), "api_key": "old"})
+    entry.add_to_hass(hass)
+    person = Person(hass, await entry.start_reauth_flow(hass))
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteBackend, "start", start)
+        await person.enters(api_key="new")
+    assert person.errors == {"base": "unknown"}
+    await person.enters(api_key="new")
+    assert reason(person) == "reauth_successful"
+
+
 # Changing an entry
 
 

@@ -112,10 +112,7 @@ def entity_platforms() -> set[str]:
 
 
 def test_hacs() -> None:
-    path = ROOT / "hacs.json"
-    if not path.is_file():
-        pytest.skip("hacs.json is not there yet")
-    hacs = read_json(path)
+    hacs = read_json(ROOT / "hacs.json")
     assert set(hacs) <= {
         "content_in_root",
         "country",

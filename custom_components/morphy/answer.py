@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from homeassistant.components.conversation.chat_log import AssistantContentDeltaDict
 from homeassistant.core import HomeAssistant
@@ -18,6 +19,9 @@ from .control import MorphyAPI
 from .dialect import Action, Call, Dialect, Event, Malformed, Speech
 from .errors import BackendError, CallUnreadableError, ConfirmationNeededError, EmptyAnswerError
 from .speech import async_error_sentence, async_sentence
+
+SPOKEN_CALL: Final = 80
+"""Characters of an unreadable call that are repeated to the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,6 @@ class AnswerStream:
         self._unreadable: list[str] = []
         self.error: BackendError | None = None
         self.unconfirmed: list[Action] = []
-
-    @property
-    def raw(self) -> str:
-        """What the model wrote so far."""
-        return self._raw
 
     async def deltas(self, pieces: AsyncGenerator[str]) -> AsyncGenerator[AssistantContentDeltaDict]:
         """Yield what the chat log is to show while the model writes, and last what is said."""
@@ -88,6 +87,7 @@ class AnswerStream:
                     deltas += self._call(action)
                 case Malformed(text):
                     self._unreadable.append(text)
+                    self._open = False  # what was said before it may not be true
         return deltas
 
     def _say(self, text: str) -> list[AssistantContentDeltaDict]:
@@ -121,7 +121,10 @@ class AnswerStream:
             for call_id, action in self._calls
             if isinstance(self._api.failures.get(call_id), ConfirmationNeededError)
         ]
-        errors: list[HomeAssistantError] = [*failures, *(CallUnreadableError(call=text) for text in self._unreadable)]
+        errors: list[HomeAssistantError] = [
+            *failures,
+            *(CallUnreadableError(call=text[:SPOKEN_CALL]) for text in self._unreadable),
+        ]
         if self.error is not None and self._calls:
             errors.append(self.error)
         if not errors:

@@ -37,6 +37,9 @@ from .errors import (
 PERCENT_SLIP: Final = 5
 """By how many percent a value may be out of range and still be taken for its end."""
 
+SPOKEN_VALUE: Final = 60
+"""Characters of a senseless value that are repeated to the user."""
+
 KELVIN: Final = (1000, 20000)
 """What can be meant as the colour temperature of a lamp."""
 
@@ -107,7 +110,7 @@ class Value:
     @property
     def bad(self) -> BadArgumentError:
         """The error for a value that makes no sense."""
-        return BadArgumentError(argument=spoken(self.argument), value=str(self.value))
+        return BadArgumentError(argument=spoken(self.argument), value=str(self.value)[:SPOKEN_VALUE])
 
     def bounds(self, low: str, high: str) -> tuple[float, float]:
         """Return the bounds that the device gives in these two attributes; infinite where it gives none."""
@@ -166,9 +169,9 @@ def _measured(value: Value) -> tuple[float, str | None]:
     if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
         return float(raw), None
     match = _NUMBER.fullmatch(raw.strip()) if isinstance(raw, str) else None
-    if match is None:
+    if match is None or not math.isfinite(wanted := float(match[1].replace(",", "."))):
         raise value.bad
-    return float(match[1].replace(",", ".")), (match[3] or "").lower() or None
+    return wanted, (match[3] or "").lower() or None
 
 
 def _within(value: Value, wanted: float, low: float, high: float, slip: float = 0) -> float:

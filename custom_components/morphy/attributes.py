@@ -6,6 +6,7 @@ The attribute names are the dialect's (`brightness`, `set`, `playing`), not Home
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -115,7 +116,9 @@ def told_attributes(hass: HomeAssistant, state: State) -> Attributes:
     if state.domain == "todo":
         return told | _todo(hass, state)
     if tell := _TELL.get(state.domain):
-        told |= tell(hass, state)
+        # One integration that tells text where a number belongs must not silence the whole home.
+        with contextlib.suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            told |= tell(hass, state)
     return told
 
 

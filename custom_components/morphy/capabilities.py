@@ -98,8 +98,9 @@ _CLIMATE_MODES_WHEN_ON: Final = ("heat_cool", "heat", "cool")
 
 
 def features(state: State) -> int:
-    """Return the supported features of an entity as bits."""
-    return int(state.attributes.get("supported_features") or 0)
+    """Return the supported features of an entity as bits; none where an integration tells no number."""
+    bits = state.attributes.get("supported_features")
+    return int(bits) if isinstance(bits, int) else 0
 
 
 def distinct(states: Iterable[State]) -> list[State]:

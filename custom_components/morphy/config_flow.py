@@ -360,9 +360,20 @@ class MorphyConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for another key."""
         if user_input is not None:
             self._data[CONF_API_KEY] = user_input[CONF_API_KEY].strip()
-            if await self._async_list_models():
+            if await self._async_list_models() and await self._async_key_works():
                 return self._update(self._get_reauth_entry())
         return self._form("reauth_confirm", REAUTH_SCHEMA, {}, {"url": self._data[CONF_URL]})
+
+    async def _async_key_works(self) -> bool:
+        """Ask for a first word, since some servers list their models to anyone; keep the error for the form."""
+        try:
+            await self._async_try()
+        except BackendError as err:
+            self._error = err
+        except Exception as err:
+            _LOGGER.exception("Unexpected error while trying a key")
+            self._error = err
+        return self._error is None
 
     # Both.
 

@@ -234,6 +234,10 @@ async def _plan(
                 # Of all devices of a place only those are meant that can do it at all, as everywhere in Home Assistant.
                 passed_over = isinstance(error, NotSupportedError | NotExposedError) and not resolved.named
                 (skipped if passed_over else outcome.failures).append((device.names[0], error))
+            except Exception:
+                # An integration whose attributes are not what Home Assistant's types say must not end the turn.
+                _LOGGER.exception("%s cannot be prepared for %s", action.service, device.id)
+                outcome.failures.append((device.names[0], ActionFailedError(device=device.names[0])))
             else:
                 steps.setdefault(device.id, step)
         if len(skipped) == len(resolved.devices):

@@ -34,13 +34,12 @@ from .control import MorphyAPI
 from .dialect import Action, Home, Turn
 from .dialect.choice import choose
 from .entity import MorphyEntity
+from .errors import ServerAuthError
 from .home import snapshot
+from .prompt import async_fit
 from .speech import async_error_sentence
 
 PARALLEL_UPDATES = 0
-
-HISTORY_TURNS: Final = 4
-"""Earlier turns of a conversation that the model is shown."""
 
 CONFIRMATION_SECONDS: Final = 60
 """How long a question such as "Shall I unlock the front door?" waits for its yes."""
@@ -107,6 +106,8 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
             pass
         self._remember(user_input, chat_log, answer.unconfirmed)
+        if isinstance(answer.error, ServerAuthError):
+            self.entry.async_start_reauth(self.hass)
         if answer.error is not None:
             return await self._error_result(user_input, chat_log, answer)
         return conversation.async_get_result_from_chat_log(user_input, chat_log)
@@ -125,20 +126,23 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         self, home: Home, user_input: conversation.ConversationInput, chat_log: ChatLog, answer: AnswerStream
     ) -> AsyncGenerator[AssistantContentDeltaDict]:
         """Write the prompt, show it in the chat log's debug page as it is, and return the answer's deltas."""
-        told = choose(home, user_input.text)
         user_id = user_input.context.user_id
         user = await self.hass.auth.async_get_user(user_id) if user_id else None
         # The chat log has rendered this template before, so it does render.
         instructions = self._render_instructions(user_input.as_llm_context(DOMAIN), user.name if user else None)
         if user_input.extra_system_prompt:
             instructions = f"{instructions} {user_input.extra_system_prompt}"
-        history = _turns(chat_log.content[1:-1])[-HISTORY_TURNS:]
+        history = _turns(chat_log.content[1:-1])
+        max_tokens = int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS))
+        told, prompt = await async_fit(
+            self.backend, self.dialect, home, instructions, user_input.text, history, max_tokens
+        )
         chat_log.content[0] = conversation.SystemContent(content=self.dialect.system(told, instructions))
         request = Completion(
-            prompt=self.dialect.prompt(told, instructions, user_input.text, history),
+            prompt=prompt,
             stop=self.dialect.stop,
             grammar=self.dialect.grammar(told),
-            max_tokens=int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
+            max_tokens=max_tokens,
             temperature=self.settings.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE),
         )
         return answer.deltas(self.backend.complete(request))
@@ -188,13 +192,10 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
 def _turns(content: Sequence[Content]) -> list[Turn]:
     """Return the exchanges in the chat log, each answer as the model wrote it, or as another agent spoke it."""
     turns: list[Turn] = []
-    request: str | None = None
     for item in content:
         if isinstance(item, conversation.UserContent):
-            request = item.content
-        elif isinstance(item, conversation.AssistantContent) and request is not None:
-            raw = item.native.text if isinstance(item.native, RawAnswer) else item.content
-            if raw:
-                turns.append(Turn(request, raw))
-                request = None
-    return turns
+            turns.append(Turn(item.content, ""))
+        elif isinstance(item, conversation.AssistantContent) and turns:
+            answer = item.native.text if isinstance(item.native, RawAnswer) else item.content
+            turns[-1] = Turn(turns[-1].request, answer or turns[-1].answer)
+    return [turn for turn in turns if turn.answer]

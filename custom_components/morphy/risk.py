@@ -1,7 +1,7 @@
 """Which actions are asked about first: those that let someone in, or water or gas out.
 
-Unlocking, disarming, opening a garage door, a gate or a valve. Locking, arming and closing never ask, nor does an
-action that changes nothing, such as unlocking what is unlocked.
+Unlocking, disarming, opening a door, a garage door, a gate or a valve. Locking, arming and closing never ask, nor does
+an action that changes nothing, such as unlocking what is unlocked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .errors import ConfirmationNeededError, ConfirmDisarmError, ConfirmOpenErro
 if TYPE_CHECKING:
     from .control import Step
 
-RISKY_COVERS: Final = frozenset({"garage", "gate"})
+RISKY_COVERS: Final = frozenset({"door", "garage", "gate"})
 """Device classes of covers through which one can come in."""
 
 _OPEN = 100

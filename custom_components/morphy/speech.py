@@ -5,6 +5,7 @@ They stand under `exceptions` in `translations/`, the one place there whose sent
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant
@@ -40,4 +41,7 @@ async def _async_translated(
 ) -> str | None:
     translations = await async_get_translations(hass, language, "exceptions", [domain])
     sentence = translations.get(f"component.{domain}.exceptions.{key}.message")
-    return sentence.format_map(placeholders) if sentence is not None else None
+    # A sentence of another integration may name what its error does not bring; it is then said as it stands.
+    with contextlib.suppress(LookupError, ValueError):
+        return sentence.format_map(placeholders) if sentence is not None else None
+    return sentence

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, strategies as st
 
 from custom_components.morphy.dialect import (
     Action,
@@ -133,3 +135,42 @@ def test_a_name_cannot_leave_its_line_or_add_a_turn() -> None:
         line = next(line for line in prompt.splitlines() if "light.k1" in line)
         assert len(line) < 400
         assert "\u202e" not in prompt
+
+
+names = st.text(alphabet=st.characters(categories=("L", "N")), min_size=1, max_size=12)
+ids = st.from_regex(r"(light|switch|sensor)\.[a-z0-9_]{1,12}", fullmatch=True)
+devices = st.builds(
+    Device,
+    ids,
+    st.lists(names, min_size=1, max_size=3, unique=True).map(tuple),
+    names,
+    st.dictionaries(st.sampled_from(["brightness", "color", "class"]), names, max_size=2),
+    st.sampled_from([None, "hall", "kitchen"]),
+)
+AREAS = (Area("hall", ("Hall",)), Area("kitchen", ("Kitchen",)))
+LINES_DEVICE = re.compile(r"(\S+) '(.*)' = (.*)")
+MORPHY_DEVICE = re.compile(r'(?:(Hall|Kitchen) )?((?:"[^"]*" )+)(\S+) = (.*)')
+
+
+@given(st.lists(devices, max_size=6, unique_by=lambda device: device.id))
+def test_what_is_rendered_can_be_parsed_back(listed: list[Device]) -> None:
+    home = Home(tuple(listed), AREAS, services=services_for(listed))
+    lines = get_dialect("lines").system(home, "Hi.").split("Devices:")[1].strip("\n").split("\n")
+    read = [match.groups() for line in lines if (match := LINES_DEVICE.fullmatch(line))]
+    assert read == [(device.id, device.names[0], device.state) for device in listed]
+    _, _, listing = get_dialect("morphy").system(home, "Hi.").partition("Devices:\n")
+    parsed = []
+    for line in listing.split("\n") if listed else []:
+        match = MORPHY_DEVICE.fullmatch(line)
+        assert match is not None, line
+        state, *attributes = match[4].split("; ")
+        parsed.append(
+            Device(
+                match[3],
+                tuple(re.findall(r'"([^"]*)"', match[2])),
+                state,
+                dict(attribute.split(" ", 1) for attribute in attributes),
+                match[1].lower() if match[1] else None,
+            )
+        )
+    assert parsed == listed

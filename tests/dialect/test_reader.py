@@ -77,6 +77,7 @@ ANSWERS: list[tuple[str, str, list[Action]]] = [
     ("light.turn_on(light.kitchen); light.turn_off(light.office)", "", [ON, OFF]),
     ("  light.turn_on(light.kitchen)  ", "", [ON]),
     ("```homeassistant\nlight.turn_on(light.kitchen)\nAnd done.", "And done.", [ON]),
+    ("on\r\nlight.turn_on(light.kitchen)\r", "on", [ON]),
     ("two lines\n\nof speech", "two lines\n\nof speech", []),
     (
         "light.turn_on(light.kitchen) is how you would write it",
@@ -132,6 +133,10 @@ CALLS: list[tuple[str, Action]] = [
         "media_player.volume_mute(media_player.tv, is_volume_muted=True)",
         Action("media_player.volume_mute", ("media_player.tv",), {"is_volume_muted": True}),
     ),
+    (
+        f"light.turn_on(light.a, brightness_pct={'9' * 5000})",
+        Action("light.turn_on", ("light.a",), {"brightness_pct": "9" * 5000}),
+    ),
     ("light.turn_on()", Action("light.turn_on")),
     ("light.turn_on('Kitchen Light')", Action("light.turn_on", ("Kitchen Light",))),
 ]
@@ -150,6 +155,8 @@ def test_calls(line: str, action: Action) -> None:
         'todo.add_item(todo.x, item="milk)',
         "light.turn_on(x, rgb_color=(a,b))",
         "light.turn_on(x, brightness_pct=)",
+        "light.turn_on(x, rgb_color=(1e300,0,0))",
+        f"light.turn_on(x, rgb_color=({'9' * 5000}))",
     ],
 )
 def test_a_call_that_cannot_be_read_is_neither_spoken_nor_made(line: str) -> None:
@@ -222,7 +229,17 @@ HOME = Home(
         Device("light.k1", ("Ceiling", "Big Lamp"), "on", {"brightness": "60%"}, "kitchen"),
         Device("switch.kettle", ("Kettle",), "off"),
     ),
-    areas=(Area("kitchen", ("Kitchen",)),),
+    areas=(Area("kitchen", ("Kitchen",)), Area("hall", ("Hall",))),
+)
+NOTES = (
+    '"Ceiling" "Big Lamp" light.k1 = on; brightness 60%',
+    'Kitchen "Ceiling',
+    '"Kettle" switch.kettle = off',
+    'Hall "Lamp" light.none = on',
+    "Hall is dark.",
+    '"Kettle" is off',
+    "light.turn_off(light.k1)",
+    "",
 )
 
 
@@ -242,3 +259,9 @@ def test_morphy_keeps_its_evidence_to_itself(start: str | None) -> None:
 def test_morphy_speaks_what_only_begins_like_evidence() -> None:
     events = read('Kitchen is warm.\n"Kettle" is off', [1], get_dialect("morphy").reader(HOME))
     assert events == [Speech('Kitchen is warm.\n"Kettle" is off')]
+
+
+@given(st.lists(st.sampled_from(NOTES) | words, max_size=6).map("\n".join), sizes)
+def test_pieces_do_not_matter_to_morphy_either(text: str, sizes: list[int]) -> None:
+    reader = get_dialect("morphy").reader
+    assert read(text, sizes, reader(HOME)) == read(text, None, reader(HOME))

@@ -54,6 +54,8 @@ class Usage:
 class Backend(ABC):
     """Continues prompts. Requests queue; each can be cancelled between two tokens by closing its generator."""
 
+    info: BackendInfo | None = None
+    """What it is, as `start` has found out."""
     usage: Usage | None = None
 
     @abstractmethod

@@ -61,6 +61,7 @@ class Connection:
         self._base, self._headers = _parse(url, (api_key or "").strip())
         self._secrets = [value.rpartition(" ")[2] for value in self._headers.values()]
         self._live: set[aiohttp.ClientResponse] = set()
+        self._waiting: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self.url = str(self._base.with_query(None).with_fragment(None)) if self._base else "?"
 
     async def get(self, path: str) -> Any:
@@ -104,24 +105,37 @@ class Connection:
             raise ServerUnreachableError(url=self.url)
         for last in (False, True):
             try:
-                return await self._session.request(
-                    method,
-                    self._base.joinpath(*path.split("/")),
-                    json=body,
-                    headers={**self._headers, **(headers or {})},
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        total=self._timeout * TOTAL_TIMEOUTS,
-                        connect=2 * CONNECT_TIMEOUT,
-                        sock_connect=CONNECT_TIMEOUT,
-                        sock_read=self._timeout,
-                    ),
-                )
+                return await self._request(method, self._base.joinpath(*path.split("/")), body, headers or {})
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 # A kept connection from before the server was restarted looks like this: it deserves a fresh one.
                 if last or isinstance(error, aiohttp.ClientConnectorError):
                     raise
         raise AssertionError
+
+    async def _request(
+        self, method: str, url: URL, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Wait for the head of an answer, until `close` at the latest."""
+        timeout = aiohttp.ClientTimeout(
+            total=self._timeout * TOTAL_TIMEOUTS,
+            connect=2 * CONNECT_TIMEOUT,
+            sock_connect=CONNECT_TIMEOUT,
+            sock_read=self._timeout,
+        )
+        headers = {**self._headers, **headers}
+        waiting = asyncio.ensure_future(
+            self._session.request(method, url, json=body, headers=headers, allow_redirects=False, timeout=timeout)
+        )
+        self._waiting.add(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ServerBrokeOffError(url=self.url) from None  # it was `close` that cancelled it
+        finally:
+            self._waiting.discard(waiting)
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -180,7 +194,9 @@ class Connection:
         return words[:MAX_REASON]
 
     async def close(self) -> None:
-        """Break off what is still being streamed."""
+        """Break off what is still being streamed or waited for."""
+        for waiting in list(self._waiting):
+            waiting.cancel()
         for response in list(self._live):
             response.close()
         await asyncio.sleep(0)

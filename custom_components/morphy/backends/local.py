@@ -62,7 +62,6 @@ class LocalBackend(Backend):
         self._silence = silence
         self._starting = asyncio.Lock()
         self._process: WorkerProcess | None = None
-        self._info: BackendInfo | None = None
         self._prefills: set[Channel] = set()
         self._deaths = 0
         self._not_before = 0.0
@@ -81,8 +80,8 @@ class LocalBackend(Backend):
         Raises RuntimeMissingError, ModelMissingError, ModelInvalidError, WorkerDiedError or WorkerSilentError.
         """
         await self._running()
-        assert self._info
-        return self._info
+        assert self.info
+        return self.info
 
     async def _running(self) -> WorkerProcess:
         """Return the process, started and loaded."""
@@ -127,7 +126,7 @@ class LocalBackend(Backend):
             raise
         process.silence = self._silence
         done = answer["done"]
-        self._info = BackendInfo(
+        self.info = BackendInfo(
             model=done["model"] or self._model_path.stem,
             context_length=done["context_length"],
             chat_template=done["chat_template"],

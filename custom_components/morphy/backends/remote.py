@@ -86,12 +86,13 @@ class RemoteBackend(Backend):
         except LookupError, TypeError:
             context_length, template = None, None
         await self._drain(kind, kind.body(_TRIAL, self._model))
-        return BackendInfo(
+        self.info = BackendInfo(
             model=self._model or self._connection.url,
             context_length=context_length,
             chat_template=template,
             grammar=kind.grammar,
         )
+        return self.info
 
     def _choose(self, offered: list[str]) -> str | None:
         """Return the model to use among those offered."""

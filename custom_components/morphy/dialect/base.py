@@ -17,7 +17,8 @@ class Dialect(ABC):
     name: ClassVar[str]
     default_instructions: ClassVar[str]
     special_tokens: ClassVar[tuple[str, ...]] = (START, END)
-    stop: ClassVar[tuple[str, ...]] = (END,)
+    stop: ClassVar[tuple[str, ...]] = (END, START)
+    """The end of an answer first; a model that begins another turn instead has ended it too."""
     calls_first: ClassVar[bool]
     """Whether calls stand before the speech, so that text which comes before any call claims no action."""
 

@@ -18,7 +18,8 @@ CALL_START = re.compile(r"[ \t]*[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\(")
 _SERVICE = re.compile(r"[ \t;,]*([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\(")
 _PARTIAL_START = re.compile(r"[ \t]*(?:[a-z][a-z0-9_]*(?:\.(?:[a-z][a-z0-9_]*)?)?)?")
 _KEY = re.compile(r"[ \t]*([a-z_][a-z0-9_]*)[ \t]*[=:](?!=)[ \t]*")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,15}\.?\d{0,15}|\.\d{1,15})")  # longer ones stay text: Python and JSON have limits
+_COLOR_LIMIT = 10**6
 _TARGET_KEYS = frozenset({"entity_id", "target_device", "device", "target", "area_id", "floor_id"})
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -58,7 +59,7 @@ def read_calls(line: str) -> list[Action] | None:
     """
     if CALL_START.match(line) is None:
         return None
-    actions, position, line = [], 0, line.rstrip(" \t;,.")
+    actions, position, line = [], 0, line.rstrip(" \t\r;,.")
     while position < len(line):
         head = _SERVICE.match(line, position)
         if head is None:
@@ -156,9 +157,12 @@ def _read_value(text: str) -> ArgumentValue:
 
 def _read_color(text: str) -> tuple[int, ...]:
     try:
-        return tuple(round(float(part)) for part in _split(text[1:-1]))
-    except (ValueError, OverflowError) as error:
+        parts = [float(part) for part in _split(text[1:-1])]
+    except ValueError as error:
         raise CallError(f"not a list of numbers: {text}") from error
+    if not all(abs(part) < _COLOR_LIMIT for part in parts):
+        raise CallError(f"not a color: {text}")
+    return tuple(map(round, parts))
 
 
 def _unquoted(text: str) -> str:

@@ -22,6 +22,7 @@ _SAME_ROOM = (
     0.5  # worth of standing in the room in which the request was spoken; a rare word is worth several times that
 )
 _NEAR_MISS = 0.8  # likeness of a misspelt word to the one that was meant, as difflib measures it
+_MOST_MISSPELT = 8  # unknown words that are looked for; each costs a look at every word of the home
 
 
 def choose(home: Home, request: str, limit: int = MAX_DEVICES) -> Home:
@@ -47,13 +48,11 @@ def choose(home: Home, request: str, limit: int = MAX_DEVICES) -> Home:
 
 def _wanted(request: str, vocabulary: Counter[str]) -> set[str]:
     """Return the words of the home that the request holds, a misspelt one as the one it resembles."""
-    wanted = set()
-    for word in _words([request]):
-        if word in vocabulary:
-            wanted.add(word)
-        elif len(word) > 3:
-            wanted.update(get_close_matches(word, vocabulary, n=1, cutoff=_NEAR_MISS))
-    return wanted
+    words = _words([request])
+    known = {word for word in words if word in vocabulary}
+    unknown = sorted((word for word in words - known if len(word) > 3), key=len, reverse=True)[:_MOST_MISSPELT]
+    meant = (get_close_matches(word, vocabulary, n=1, cutoff=_NEAR_MISS) for word in unknown)
+    return known.union(*meant)
 
 
 def _words_of(device: Device, home: Home) -> set[str]:

@@ -88,13 +88,15 @@ class _MorphyReader(Reader):
         super().__init__()
         self._evidence = sorted(evidence_lines(home))
         places: list[Area | Floor] = [*home.areas, *home.floors]
-        self._starts = ('"', *(f'{_name(place)} "' for place in places))
+        self._starts = {'"', *(f'{_name(place)} "' for place in places)}
 
     def is_note(self, line: str) -> bool:
         return self._nearest(line) == line or _LISTING_LINE.fullmatch(line) is not None
 
     def may_become_note(self, line: str) -> bool:
-        return self._nearest(line).startswith(line) or line.startswith(self._starts)
+        return self._nearest(line).startswith(line) or any(
+            line.startswith(start) or start.startswith(line) for start in self._starts
+        )
 
     def _nearest(self, line: str) -> str:
         """Return the first evidence in order that is not before this line: it begins with it, if any does."""
