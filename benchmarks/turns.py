@@ -102,7 +102,7 @@ def table(result: dict[str, Any]) -> str:
         times = (f"{row[key]['median']:.0f} / {row[key]['p95']:.0f} ms" for key in ("first_action_ms", "answer_ms"))
         lines.append(f"| {kind} | {' | '.join(times)} | {row['fulfilled']} of {result['turns']} |")
     lines.append(
-        f"\nWorker {result['worker_rss_mb']} MB resident; entry reloaded in {result['start_up_s']} s; "
+        f"\nWorker {', '.join(map(str, result['worker_rss_mb']))} MB resident; entry reloaded in {result['start_up_s']} s; "
         f"{result['exposed_entities']} exposed entities; {os.cpu_count()} cores."
     )
     return "\n".join(lines)
