@@ -101,8 +101,9 @@ def table(result: dict[str, Any]) -> str:
         row = result[kind]
         times = (f"{row[key]['median']:.0f} / {row[key]['p95']:.0f} ms" for key in ("first_action_ms", "answer_ms"))
         lines.append(f"| {kind} | {' | '.join(times)} | {row['fulfilled']} of {result['turns']} |")
+    memory = ", ".join(map(str, result["worker_rss_mb"]))
     lines.append(
-        f"\nWorker {', '.join(map(str, result['worker_rss_mb']))} MB resident; entry reloaded in {result['start_up_s']} s; "
+        f"\nWorker {memory} MB resident; entry reloaded in {result['start_up_s']} s; "
         f"{result['exposed_entities']} exposed entities; {os.cpu_count()} cores."
     )
     return "\n".join(lines)
