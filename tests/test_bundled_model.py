@@ -6,18 +6,22 @@ Easy requests only: this is a test of the whole way, not of the model. How good 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 from homeassistant.components import conversation
+from homeassistant.const import CONF_URL
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
 from custom_components.morphy import BUNDLED_MODEL
-from custom_components.morphy.const import DOMAIN
+from custom_components.morphy.const import BACKEND_REMOTE, CONF_BACKEND, DOMAIN
 
 from .flows import Person
 from .house import House, async_furnish
+from .servers import ServerPool
+from .test_conversation import add_agent, agent_of
 
 
 @pytest.fixture
@@ -65,3 +69,20 @@ async def test_a_question(hass: HomeAssistant, house: House, agent: str) -> None
 
 def test_it_is_small_enough_for_git_and_for_a_raspberry_pi() -> None:
     assert BUNDLED_MODEL.stat().st_size < 40 * 2**20
+
+
+@pytest.mark.parametrize("kind", ["llama.cpp", "llama-cpp-python"])
+async def test_the_same_model_on_a_real_server(
+    hass: HomeAssistant, house: House, socket_enabled: None, tmp_path: Path, kind: str
+) -> None:
+    pool = ServerPool(tmp_path)
+    try:
+        data = {CONF_BACKEND: BACKEND_REMOTE, CONF_URL: await pool.url(kind, BUNDLED_MODEL)}
+        entry = await add_agent(hass, data)
+        result = await conversation.async_converse(
+            hass, "turn on the coffee machine", None, Context(), "en", agent_of(hass, entry)
+        )
+        assert house.state("switch.relay_7") == "on", result.response.speech
+        await hass.config_entries.async_unload(entry.entry_id)
+    finally:
+        pool.stop()
