@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 import custom_components  # noqa: F401  before the test suite's own package of that name is found
+
+from .model_server import ModelServer
+from .tiny_model import write_tiny_model
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +32,17 @@ def custom_integrations(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant load the integration, in the tests that have a Home Assistant."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(name="model", scope="session")
+def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model that answers."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "house.gguf", chain=b"Ok")
+
+
+@pytest.fixture(name="server")
+async def server_fixture(socket_enabled: None) -> AsyncGenerator[ModelServer]:
+    """Return a server that is not running yet."""
+    server = ModelServer()
+    yield server
+    await server.stop()

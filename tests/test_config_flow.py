@@ -54,20 +54,6 @@ async def clean(hass: HomeAssistant) -> AsyncGenerator[None]:
         await hass.config_entries.async_unload(entry.entry_id)
 
 
-@pytest.fixture(name="model", scope="session")
-def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a model that answers."""
-    return write_tiny_model(tmp_path_factory.mktemp("models") / "house.gguf", chain=b"Ok")
-
-
-@pytest.fixture(name="server")
-async def server_fixture(socket_enabled: None) -> AsyncGenerator[ModelServer]:
-    """Return a server that is not running yet."""
-    server = ModelServer()
-    yield server
-    await server.stop()
-
-
 def created(person: Person) -> Any:
     """Return the entry that a dialog ended with."""
     assert person.result["type"] is FlowResultType.CREATE_ENTRY, person.result

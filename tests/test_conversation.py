@@ -110,13 +110,6 @@ async def house(hass: HomeAssistant) -> House:
 
 
 @pytest.fixture
-async def server(socket_enabled: None) -> AsyncGenerator[ModelServer]:
-    server = ModelServer()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
 async def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     return dict(getattr(request, "param", {}))
 

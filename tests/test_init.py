@@ -23,7 +23,6 @@ from custom_components.morphy.const import DOMAIN
 
 from .flows import english, state_of
 from .model_server import ModelServer, hangs, says
-from .tiny_model import write_tiny_model
 
 AGENT = {"subentry_type": "conversation", "title": "Butler", "unique_id": None, "data": default_agent("lines")}
 
@@ -50,20 +49,6 @@ async def backends_fixture(
     for entry in hass.config_entries.async_entries(DOMAIN):
         await hass.config_entries.async_unload(entry.entry_id)
     assert not [backend.pid for backend in made if isinstance(backend, LocalBackend) and backend.pid]
-
-
-@pytest.fixture(name="model", scope="session")
-def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a model that answers."""
-    return write_tiny_model(tmp_path_factory.mktemp("models") / "house.gguf", chain=b"Ok")
-
-
-@pytest.fixture(name="server")
-async def server_fixture(socket_enabled: None) -> AsyncGenerator[ModelServer]:
-    """Return a server that is not running yet."""
-    server = ModelServer()
-    yield server
-    await server.stop()
 
 
 async def set_up(hass: HomeAssistant, **data: Any) -> MockConfigEntry:

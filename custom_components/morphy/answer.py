@@ -45,7 +45,6 @@ class AnswerStream:
         self._dialect = dialect
         self._language = language
         self._raw = ""
-        self._streamed = ""
         self._held = ""
         self._open = False
         self._calls: list[tuple[str, Action]] = []
@@ -94,7 +93,6 @@ class AnswerStream:
         if self._calls or self._unreadable or not self._dialect.calls_first:
             self._held += text
             return []
-        self._streamed += text
         deltas: list[AssistantContentDeltaDict] = [] if self._open else [{"role": "assistant"}]
         self._open = True
         return [*deltas, {"content": text}]
