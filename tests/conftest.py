@@ -6,9 +6,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 
 import custom_components  # noqa: F401  before the test suite's own package of that name is found
 
+from .house import House, async_furnish
 from .model_server import ModelServer
 from .tiny_model import write_tiny_model
 
@@ -32,6 +35,14 @@ def custom_integrations(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant load the integration, in the tests that have a Home Assistant."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(name="house")
+async def house_fixture(hass: HomeAssistant) -> House:
+    """Return the furnished house, in a Home Assistant that converses."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    assert await async_setup_component(hass, "conversation", {})
+    return await async_furnish(hass)
 
 
 @pytest.fixture(name="model", scope="session")

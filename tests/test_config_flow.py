@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.setup import async_setup_component
@@ -26,7 +26,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.morphy import config_flow, create_backend, runtime
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.backends.remote import RemoteBackend
-from custom_components.morphy.config_flow import default_agent, suggest_dialect
+from custom_components.morphy.agent_flow import default_agent, suggest_dialect
 from custom_components.morphy.const import DOMAIN
 from custom_components.morphy.dialect import CATALOGUE, get_dialect
 from custom_components.morphy.runtime import async_install_runtime
@@ -60,6 +60,11 @@ def created(person: Person) -> Any:
     return person.result["result"]
 
 
+def settings_of(entry: ConfigEntry) -> dict[str, Any]:
+    """Return what was entered, without what is remembered about the model's file."""
+    return {key: value for key, value in entry.data.items() if key != "model_file"}
+
+
 def reason(person: Person) -> str:
     """Return why a dialog was aborted."""
     assert person.result["type"] is FlowResultType.ABORT, person.result
@@ -76,7 +81,7 @@ async def test_local_file(hass: HomeAssistant, model: Path) -> None:
 
     entry = created(person)
     assert entry.title == "Tiny"
-    assert entry.data == {"backend": "local", "model_path": str(model), "context_length": 512, "threads": 1}
+    assert settings_of(entry) == {"backend": "local", "model_path": str(model), "context_length": 512, "threads": 1}
     assert isinstance(entry.data["context_length"], int)
     [agent] = entry.subentries.values()
     assert (agent.subentry_type, agent.title, agent.data) == ("conversation", "Morphy", AGENT)
@@ -109,9 +114,9 @@ async def test_local_path_may_be_relative_to_the_configuration(
     ("content", "error", "field"),
     [
         (None, "model_missing", "model_path"),
-        (b"This is a letter to my aunt.\n" * 100, "model_invalid", "model_path"),
-        (b"", "model_invalid", "model_path"),
-        ("half", "model_invalid", "model_path"),
+        (b"This is a letter to my aunt.\n" * 100, "model_not_gguf", "model_path"),
+        (b"", "model_not_gguf", "model_path"),
+        ("half", "model_truncated", "model_path"),
         ("silent", "empty_answer", "base"),
     ],
     ids=["missing", "text", "empty", "truncated", "silent"],
@@ -138,7 +143,12 @@ async def test_local_unusable_file(
 
     path.write_bytes(whole)
     await person.enters()
-    assert created(person).data == {"backend": "local", "model_path": str(path), "context_length": 1024, "threads": 1}
+    assert settings_of(created(person)) == {
+        "backend": "local",
+        "model_path": str(path),
+        "context_length": 1024,
+        "threads": 1,
+    }
 
 
 async def test_local_worker_dies(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,11 +461,12 @@ async def test_remote_server_in_trouble(
     created(await person.enters())
 
 
-@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "http://127.0.0.1:port"])
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "http://127.0.0.1:port", "http://me:secret@host:port"])
 async def test_remote_not_a_url(hass: HomeAssistant, server: ModelServer, url: str) -> None:
     person = await Person.adds_entry(hass, "remote")
     await person.enters(url=url)
     assert person.errors == {"url": "server_unreachable"}
+    assert "secret" not in person.reads("server_unreachable")
     await person.enters(url=await server.start())
     assert person.step == "model"
 
@@ -639,7 +650,7 @@ async def test_reconfigure_local(hass: HomeAssistant, model: Path) -> None:
     await person.enters(advanced={"context_length": 1024})
     assert reason(person) == "reconfigure_successful"
     await hass.async_block_till_done()
-    assert entry.data == {"backend": "local", "model_path": str(model), "context_length": 1024}
+    assert settings_of(entry) == {"backend": "local", "model_path": str(model), "context_length": 1024}
     assert entry.title == "Before"
     assert state_of(entry) is ConfigEntryState.LOADED
     assert entry.runtime_data is not before
@@ -706,6 +717,7 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
         "domains": ALL_DOMAINS,
         "confirm_risky": True,
         "advanced": {"dialect": "lines", "temperature": 0.0, "max_tokens": 256},
+        "stand_in": {"fallback": [], "fallback_after": 10},
     }
     await person.enters(name="Butler")
     assert person.result["type"] is FlowResultType.CREATE_ENTRY
@@ -722,7 +734,9 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
         instructions="You are {{ 'a guard' }}.",
         domains=["lock", "light"],
         confirm_risky=False,
+        confirm_entities=["light.hall"],
         advanced={"dialect": "morphy", "temperature": 0.5, "max_tokens": 64.0},
+        stand_in={"fallback": ["home_assistant"], "fallback_after": 5.0},
     )
     assert reason(person) == "reconfigure_successful"
     await hass.async_block_till_done()
@@ -732,16 +746,25 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
         "instructions": "You are {{ 'a guard' }}.",
         "domains": ["light", "lock"],
         "confirm_risky": False,
+        "confirm_entities": ["light.hall"],
         "dialect": "morphy",
         "temperature": 0.5,
         "max_tokens": 64,
+        "fallback": ["home_assistant"],
+        "fallback_after": 5,
     }
 
     person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
-    await person.enters(domains=[], instructions=lines.default_instructions)
+    assert person.shown()["stand_in"] == {"fallback": ["home_assistant"], "fallback_after": 5}
+    await person.enters(
+        domains=[],
+        instructions=lines.default_instructions,
+        confirm_entities=[],
+        stand_in={"fallback": [], "fallback_after": 5},
+    )
     [agent] = entry.subentries.values()
     assert agent.data["domains"] == []
-    assert "instructions" not in agent.data
+    assert not {"instructions", "confirm_entities", "fallback", "fallback_after"} & set(agent.data)
     await hass.async_block_till_done()
 
 
@@ -759,10 +782,41 @@ async def test_agent_suggests_what_the_others_speak(hass: HomeAssistant) -> None
     assert person.shown()["advanced"]["dialect"] == "morphy"
 
 
+async def test_agent_falls_back_to_other_entries(hass: HomeAssistant) -> None:
+    """Those of Morphy, but for its own, in the order of the choice; one that was deleted is forgotten."""
+    MockConfigEntry(domain="elsewhere", title="Elsewhere").add_to_hass(hass)
+    others = [MockConfigEntry(domain=DOMAIN, title=title, data={"backend": "local"}) for title in ("One", "Two")]
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        data={"backend": "local"},
+        subentries_data=[
+            {
+                "subentry_type": "conversation",
+                "title": "A",
+                "unique_id": None,
+                "data": default_agent("morphy") | {"fallback": ["gone", others[1].entry_id], "fallback_after": 3},
+            }
+        ],
+    )
+    for made in (*others, entry):
+        made.add_to_hass(hass)
+    [agent] = entry.subentries.values()
+    person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
+    options = person.result["data_schema"].schema["stand_in"].schema.schema["fallback"].config["options"]
+    assert [option["label"] for option in options] == ["One", "Two", "Home Assistant"]
+    assert person.shown()["stand_in"] == {"fallback": [others[1].entry_id], "fallback_after": 3}
+    order = [others[1].entry_id, "home_assistant", others[0].entry_id]
+    await person.enters(stand_in={"fallback": order, "fallback_after": 3})
+    [agent] = entry.subentries.values()
+    assert agent.data["fallback"] == order
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"instructions": "{{ unfinished"},
+        {"stand_in": {"fallback": ["nobody"], "fallback_after": 10}},
+        {"stand_in": {"fallback_after": 0}},
         {"domains": ["camera"]},
         {"advanced": {"dialect": "latin", "temperature": 0, "max_tokens": 64}},
         {"advanced": {"dialect": "lines", "temperature": 3, "max_tokens": 64}},
@@ -829,5 +883,7 @@ async def test_every_form_reaches_the_browser(
         "instructions",
         "domains",
         "confirm_risky",
+        "confirm_entities",
         "advanced",
+        "stand_in",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import voluptuous as vol
 from homeassistant.auth.models import User
 from homeassistant.components import conversation
+from homeassistant.components.media_player import MediaPlayerEntityFeature
 from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError, Unauthorized
 from homeassistant.helpers import entity_registry as er, llm
@@ -25,9 +26,12 @@ from custom_components.morphy import control, errors
 from custom_components.morphy.control import MorphyAPI, Outcome, async_execute
 from custom_components.morphy.dialect import Action
 from custom_components.morphy.home import snapshot
+from custom_components.morphy.risk import Caution
 from tests.house import House, Plug, async_furnish
 
 Act = Callable[..., Any]
+
+CARELESS = Caution(risky=False)
 
 
 @pytest.fixture
@@ -43,12 +47,19 @@ def llm_context(house: House, context: Context | None = None) -> llm.LLMContext:
 
 
 async def act(
-    house: House, service: str, *targets: str, confirmed: bool = True, context: Context | None = None, **data: Any
+    house: House,
+    service: str,
+    *targets: str,
+    confirmed: bool = True,
+    ask_first: Collection[str] = (),
+    context: Context | None = None,
+    **data: Any,
 ) -> Outcome:
     """Run one action as an agent would that was spoken to in the kitchen."""
     home = snapshot(house.hass, device_id=house.satellite)
     action = Action(service, targets, data)
-    outcome = await async_execute(house.hass, home, action, llm_context(house, context), confirmed=confirmed)
+    caution = Caution(risky=not confirmed, entities=frozenset(ask_first))
+    outcome = await async_execute(house.hass, home, action, llm_context(house, context), caution)
     await house.hass.async_block_till_done()
     return outcome
 
@@ -348,8 +359,8 @@ async def test_hidden_since_the_home_was_told(hass: HomeAssistant, house: House)
     home = snapshot(hass)
     house.expose("switch.relay_7", exposed=False)
     with pytest.raises(errors.NotExposedError):
-        await async_execute(hass, home, Action("switch.turn_on", ("switch.relay_7",)), llm_context(house))
-    await async_execute(hass, home, Action("switch.turn_on", ("all",)), llm_context(house))
+        await async_execute(hass, home, Action("switch.turn_on", ("switch.relay_7",)), llm_context(house), CARELESS)
+    await async_execute(hass, home, Action("switch.turn_on", ("all",)), llm_context(house), CARELESS)
     assert house.state("switch.relay_7") == "off"
     assert house.state("switch.relay_8") == "on"
 
@@ -358,7 +369,7 @@ async def test_domains_that_may_not_be_controlled(hass: HomeAssistant, house: Ho
     home = snapshot(hass, domains=["light"])
     for service in ("switch.turn_on", "light.turn_on"):
         with pytest.raises(errors.ControlError):
-            await async_execute(hass, home, Action(service, ("switch.relay_7",)), llm_context(house))
+            await async_execute(hass, home, Action(service, ("switch.relay_7",)), llm_context(house), CARELESS)
     assert house.state("switch.relay_7") == "off"
 
 
@@ -538,23 +549,226 @@ async def test_a_slow_device_is_not_waited_for(
 
     hass.services.async_register("switch", "turn_on", slow)
     with pytest.raises(errors.ActionSlowError):
-        await async_execute(hass, snapshot(hass), Action("switch.turn_on", ("switch.relay_7",)), llm_context(house))
+        await async_execute(
+            hass, snapshot(hass), Action("switch.turn_on", ("switch.relay_7",)), llm_context(house), CARELESS
+        )
     assert not done.is_set()
     await hass.async_block_till_done()
     assert done.is_set(), "the action goes on"
 
 
+# What a device does with it
+
+
+async def deaf(*_: Any, **__: Any) -> None:
+    """Take a command without an error, and do nothing."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "EFFECT_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("service", "target", "data", "method"),
+    [
+        ("switch.turn_on", "switch.relay_7", {}, "turn_on"),
+        ("light.turn_off", "light.ceiling", {}, "turn_off"),
+        ("light.toggle", "light.ceiling", {}, "turn_off"),
+        ("light.turn_on", "light.ceiling", {"brightness_pct": 10}, "turn_on"),
+        ("light.turn_on", "light.ceiling", {"brightness_pct": 0}, "turn_off"),
+        ("light.turn_on", "light.ceiling", {"brightness_step_pct": 20}, "turn_on"),
+        ("light.turn_on", "light.ceiling", {"color_name": "blue"}, "turn_on"),
+        ("light.turn_on", "light.ceiling", {"rgb_color": (0, 255, 0)}, "turn_on"),
+        ("light.turn_on", "light.ceiling", {"color_temp_kelvin": 4000}, "turn_on"),
+        ("fan.turn_on", "fan.loft", {}, "turn_on"),
+        ("fan.set_percentage", "fan.loft", {"percentage": 70}, "set_percentage"),
+        ("fan.increase_speed", "fan.loft", {}, "set_percentage"),
+        ("cover.open_cover", "cover.garage", {}, "open_cover"),
+        ("cover.open_cover", "cover.blind", {}, "open_cover"),
+        ("cover.set_cover_position", "cover.blind", {"position": 40}, "set_cover_position"),
+        ("valve.open_valve", "valve.garden", {}, "open_valve"),
+        ("lock.unlock", "lock.front", {}, "unlock"),
+        ("climate.set_temperature", "climate.hall", {"temperature": 21}, "set_temperature"),
+        ("climate.set_temperature", "climate.range", {"temperature": 25}, "set_temperature"),
+        ("climate.set_hvac_mode", "climate.hall", {"hvac_mode": "off"}, "set_hvac_mode"),
+        ("climate.turn_off", "climate.hall", {}, "set_hvac_mode"),
+        ("climate.set_preset_mode", "climate.range", {"preset_mode": "away"}, "set_preset_mode"),
+        ("humidifier.set_humidity", "humidifier.mist", {"humidity": 50}, "set_humidity"),
+        ("humidifier.set_mode", "humidifier.mist", {"mode": "sleep"}, "set_mode"),
+        ("water_heater.set_temperature", "water_heater.boiler", {"temperature": 55}, "set_temperature"),
+        ("water_heater.set_operation_mode", "water_heater.boiler", {"operation_mode": "high demand"},
+         "set_operation_mode"),
+        ("media_player.turn_off", "media_player.beamer", {}, "turn_off"),
+        ("media_player.volume_set", "media_player.radio", {"volume_pct": 60}, "set_volume_level"),
+        ("media_player.volume_up", "media_player.radio", {}, "set_volume_level"),
+        ("media_player.volume_down", "media_player.radio", {}, "set_volume_level"),
+        ("media_player.volume_mute", "media_player.radio", {"is_volume_muted": True}, "mute_volume"),
+        ("media_player.select_source", "media_player.radio", {"source": "Record Player"}, "select_source"),
+        ("number.set_value", "number.timer", {"value": 6}, "set_native_value"),
+        ("select.select_option", "select.washer", {"option": "Wool"}, "select_option"),
+        ("todo.add_item", "todo.errands", {"item": "Bees Wax"}, "create_todo_item"),
+        ("todo.remove_item", "todo.errands", {"item": "Twine"}, "delete_todo_items"),
+        ("todo.update_item", "todo.errands", {"item": "Twine", "status": "done"}, "update_todo_item"),
+        ("alarm_control_panel.alarm_disarm", "alarm_control_panel.house", {"code": "0042"}, "alarm_disarm"),
+    ],
+)  # fmt: skip
+async def test_a_device_that_does_nothing_is_noticed(
+    house: House, monkeypatch: pytest.MonkeyPatch, service: str, target: str, data: dict[str, Any], method: str
+) -> None:
+    house.things["media_player.radio"].show(is_volume_muted=False)
+    calls = listen(house.hass)
+    with monkeypatch.context() as patch:
+        patch.setattr(house.things[target], f"async_{method}", deaf)
+        with pytest.raises(errors.NoEffectError) as caught:
+            await act(house, service, target, **data)
+    assert str(caught.value) == f"I told {house.hass.states.get(target).name}, but it has not done it yet"  # type: ignore[union-attr]
+    assert len(calls) == 1
+    assert (await act(house, service, target, **data)).failures == [], "the same is told as done when it is"
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "method", "attributes"),
+    [
+        ("cover.open_cover", "cover.garage", "open_cover", {"is_opening": True}),
+        ("cover.open_cover", "cover.blind", "open_cover", {"is_closed": False, "current_cover_position": 3}),
+        ("cover.close_cover", "cover.garage", "close_cover", {"is_closing": True, "is_closed": False}),
+        ("valve.open_valve", "valve.garden", "open_valve", {"is_opening": True}),
+        ("lock.unlock", "lock.front", "unlock", {"is_unlocking": True}),
+        ("alarm_control_panel.alarm_arm_home", "alarm_control_panel.house", "alarm_arm_home",
+         {"alarm_state": "arming"}),
+        ("light.turn_on", "light.ceiling", "turn_on", {"brightness": 120}),
+    ],
+)  # fmt: skip
+async def test_what_is_on_its_way_counts(
+    house: House, monkeypatch: pytest.MonkeyPatch, service: str, target: str, method: str, attributes: dict[str, Any]
+) -> None:
+    async def begin(*_: Any, **__: Any) -> None:
+        house.things[target].show(**attributes)
+
+    monkeypatch.setattr(house.things[target], f"async_{method}", begin)
+    data = {"brightness_pct": 10} if service == "light.turn_on" else {}
+    assert (await act(house, service, target, **data)).failures == []
+
+
+async def test_a_device_that_takes_its_time_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug = house.things["switch.relay_7"]
+
+    async def later(**_: Any) -> None:
+        house.hass.loop.call_later(0.1, lambda: plug.show(is_on=True))
+
+    monkeypatch.setattr(plug, "async_turn_on", later)
+    outcome = await act(house, "switch.turn_on", "switch.relay_7")
+    assert outcome.failures == []
+    assert outcome.after == {"switch.relay_7": "on"}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("after", "error"),
+    [
+        ({"available": False}, errors.NoFeedbackError),
+        ({"is_on": None}, errors.NoFeedbackError),
+        ({"assumed_state": True}, errors.NoFeedbackError),
+        ({"assumed_state": True, "is_on": True}, None),
+        ({"is_on": True}, None),
+        ({"icon": "mdi:toaster"}, errors.NoEffectError),
+    ],
+)
+async def test_what_a_device_says_afterwards(
+    house: House, monkeypatch: pytest.MonkeyPatch, after: dict[str, Any], error: type[Exception] | None
+) -> None:
+    plug = house.things["switch.relay_7"]
+
+    async def turn_on(**_: Any) -> None:
+        plug.show(**after)
+
+    monkeypatch.setattr(plug, "async_turn_on", turn_on)
+    outcome = await act(house, "switch.turn_on", "switch.relay_7", "switch.relay_8")
+    assert [type(failure) for failure in outcome.errors] == ([error] if error else [])
+    assert house.state("switch.relay_8") == "on"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_half_of_what_was_asked_is_not_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lamp that comes on, but as bright as it was, has not been dimmed."""
+    lamp = house.things["light.worktop"]
+
+    async def turn_on(**_: Any) -> None:
+        lamp.show(is_on=True, brightness=255)
+
+    monkeypatch.setattr(lamp, "async_turn_on", turn_on)
+    with pytest.raises(errors.NoEffectError):
+        await act(house, "light.turn_on", "light.worktop", brightness_pct=40)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_is_so_already_is_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in ("async_turn_on", "async_turn_off"):
+        monkeypatch.setattr(house.things["light.ceiling"], method, deaf)
+    assert (await act(house, "light.turn_on", "light.ceiling", brightness_pct=60, color_name="red")).failures == []
+    assert (await act(house, "light.turn_off", "light.reading_1")).failures == []
+
+
+async def test_a_script_that_does_not_start(hass: HomeAssistant, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that runs already is not started anew; Home Assistant says so in its log alone, and does not answer."""
+    monkeypatch.setattr(control, "ACTION_SECONDS", 0.1)
+    sequence = [{"wait_template": "{{ false }}"}]
+    assert await async_setup_component(hass, "script", {"script": {"wait": {"sequence": sequence}}})
+    house.expose("script.wait")
+    action = Action("script.wait")
+    assert (await async_execute(hass, snapshot(hass), action, llm_context(house), CARELESS)).changed
+    with pytest.raises(errors.ActionSlowError):
+        await async_execute(hass, snapshot(hass), action, llm_context(house), CARELESS)
+    await act(house, "script.turn_off", "script.wait")
+
+
+@pytest.mark.parametrize(("service", "argument"), [
+    ("brightness_pct", "brightness_step_pct"), ("color_name", "rgb_color"), ("rgb_color", "color_temp_kelvin"),
+])  # fmt: skip
+async def test_two_wishes_that_exclude_each_other(house: House, service: str, argument: str) -> None:
+    values = {"brightness_pct": 5, "brightness_step_pct": 5, "color_name": "red", "rgb_color": (0, 0, 1),
+              "color_temp_kelvin": 3000}  # fmt: skip
+    with pytest.raises(errors.BadArgumentError):
+        await act(house, "light.turn_on", "light.ceiling", **{key: values[key] for key in (service, argument)})
+
+
+async def test_options_that_nobody_lists_are_refused(hass: HomeAssistant, house: House) -> None:
+    features = MediaPlayerEntityFeature.SELECT_SOURCE
+    hass.states.async_set("media_player.odd", "on", {"supported_features": int(features)})
+    house.expose("media_player.odd")
+    with pytest.raises(errors.UnsupportedArgumentError):
+        await act(house, "media_player.select_source", "media_player.odd", source="anything")
+
+
+async def test_attributes_that_make_no_sense_end_no_turn(hass: HomeAssistant, house: House) -> None:
+    hass.states.async_set("climate.odd", "heat", {"hvac_modes": 5, "supported_features": 1})
+    hass.states.async_set("light.odd", "on", {"supported_color_modes": 5, "hs_color": "red"})
+    hass.states.async_set(
+        "cover.odd", "closed", {"device_class": "gate", "current_position": "up", "supported_features": 3}
+    )
+    for entity_id in ("climate.odd", "light.odd", "cover.odd"):
+        house.expose(entity_id)
+    with pytest.raises(errors.UnsupportedArgumentError):
+        await act(house, "climate.set_hvac_mode", "climate.odd", hvac_mode="heat")
+    with pytest.raises(errors.ConfirmOpenError):
+        await act(house, "cover.set_cover_position", "cover.odd", confirmed=False, position=100)
+
+
 # The tool
 
 
-async def call(house: House, api: MorphyAPI, action: Action, *, confirmed: bool = False) -> tuple[str, llm.ToolResult]:
+async def call(
+    house: House, api: MorphyAPI, action: Action, agreed: frozenset[str] = frozenset()
+) -> tuple[str, llm.ToolResult]:
     instance = await api.async_get_api_instance(llm_context(house))
-    tool_input = api.tool_input(action, confirmed=confirmed)
+    tool_input = api.tool_input(action, agreed)
     return tool_input.id, await instance.async_call_tool(tool_input)
 
 
 async def test_the_tool_tells_what_is_true_afterwards(hass: HomeAssistant, house: House) -> None:
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=True)
+    api = MorphyAPI(hass, snapshot(hass), Caution())
     _, result = await call(house, api, Action("light.turn_on", ("light.worktop",), {"brightness_pct": 40}))
     assert result == llm.ToolResult(
         {
@@ -570,7 +784,7 @@ async def test_the_tool_tells_what_is_true_afterwards(hass: HomeAssistant, house
 
 
 async def test_the_tool_names_what_failed(hass: HomeAssistant, house: House) -> None:
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=True)
+    api = MorphyAPI(hass, snapshot(hass), Caution())
     id_, result = await call(house, api, Action("switch.turn_on", ("switch.relay_7", "switch.moon")))
     assert result.error
     assert result.data["success"] is False
@@ -583,7 +797,7 @@ async def test_the_tool_names_what_failed(hass: HomeAssistant, house: House) -> 
 
 async def test_only_the_turn_itself_can_confirm(hass: HomeAssistant, house: House) -> None:
     action = Action("lock.unlock", ("lock.front",))
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=True)
+    api = MorphyAPI(hass, snapshot(hass), Caution())
     with pytest.raises(errors.ConfirmUnlockError):
         await call(house, api, action)
     (failure,) = api.failures.values()
@@ -591,25 +805,25 @@ async def test_only_the_turn_itself_can_confirm(hass: HomeAssistant, house: Hous
     with pytest.raises(HomeAssistantError):
         await call(house, api, Action(action.service, action.targets, {"confirmed": True}))
     assert house.state("lock.front") == "locked"
-    await call(house, api, action, confirmed=True)
+    await call(house, api, action, frozenset({"lock.front"}))
     assert house.state("lock.front") == "unlocked"
 
 
 async def test_confirmation_can_be_switched_off(hass: HomeAssistant, house: House) -> None:
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=False)
+    api = MorphyAPI(hass, snapshot(hass), CARELESS)
     await call(house, api, Action("lock.unlock", ("lock.front",)))
     assert house.state("lock.front") == "unlocked"
 
 
 async def test_colors_survive_the_tool_call(hass: HomeAssistant, house: House) -> None:
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=True)
+    api = MorphyAPI(hass, snapshot(hass), Caution())
     await call(house, api, Action("light.turn_on", ("light.ceiling",), {"rgb_color": (0, 0, 255)}))
     assert house.attribute("light.ceiling", "hs_color") == (240.0, 100.0)
 
 
 async def test_in_the_chat_log(hass: HomeAssistant, house: House) -> None:
     assert await async_setup_component(hass, "conversation", {})
-    api = MorphyAPI(hass, snapshot(hass), confirm_risky=True)
+    api = MorphyAPI(hass, snapshot(hass), Caution())
     with (
         async_get_chat_session(hass) as session,
         conversation.async_get_chat_log(hass, session) as chat_log,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 from homeassistant.auth.models import User
 from homeassistant.components import conversation
@@ -25,6 +26,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.morphy import control
 from custom_components.morphy.config_flow import default_agent
 from custom_components.morphy.const import (
     BACKEND_LOCAL,
@@ -36,6 +38,7 @@ from custom_components.morphy.const import (
     CONF_MODEL_PATH,
     DOMAIN,
 )
+from custom_components.morphy.dialect import get_dialect
 from custom_components.morphy.speech import async_error_sentence
 
 from .house import House, async_furnish
@@ -43,6 +46,7 @@ from .model_server import ModelServer, breaks_off, hangs, says, stream, write
 from .tiny_model import write_tiny_model
 
 LAMP = "light.ceiling"
+INTENTS = Path(__file__).parent.parent / "training/src/morphy_training/generator/data/en/intents"
 PUMP = "switch.relay_8"
 
 
@@ -102,20 +106,20 @@ def agent_of(hass: HomeAssistant, entry: MockConfigEntry) -> str:
     return entity.entity_id
 
 
-@pytest.fixture
-async def house(hass: HomeAssistant) -> House:
+@pytest.fixture(name="house")
+async def house_fixture(hass: HomeAssistant) -> House:
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "conversation", {})
     return await async_furnish(hass)
 
 
-@pytest.fixture
-async def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+@pytest.fixture(name="settings")
+async def settings_fixture(request: pytest.FixtureRequest) -> dict[str, Any]:
     return dict(getattr(request, "param", {}))
 
 
-@pytest.fixture
-async def talk(
+@pytest.fixture(name="talk")
+async def talk_fixture(
     hass: HomeAssistant, house: House, server: ModelServer, settings: dict[str, Any]
 ) -> AsyncGenerator[Talk]:
     talk = Talk(hass, server)
@@ -316,6 +320,55 @@ async def test_a_claim_before_a_call_that_fails_is_taken_back(talk: Talk, house:
     talk.writes(f"Turned off the light.\n{line}")
     assert "Turned off" not in speech(await talk.say("light off"))
     assert house.state(LAMP) == "on"
+
+
+async def test_a_device_that_does_nothing_is_told(talk: Talk, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def deaf(**_: Any) -> None: ...
+
+    monkeypatch.setattr(control, "EFFECT_SECONDS", 0.02)
+    monkeypatch.setattr(house.things[PUMP], "async_turn_on", deaf)
+    talk.writes(f"switch.turn_on({PUMP})\nTurned on Aquarium Pump.")
+    assert speech(await talk.say("pump on")) == "I told Aquarium Pump, but it has not done it yet."
+    talk.writes("switch.turn_on(all)\nTurned on both.")
+    assert speech(await talk.say("all on")) == (
+        "I did that only in part. I told Aquarium Pump, but it has not done it yet."
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    "claim", ["Turned on Ceiling Light.", "Unlocked Front Door.", "Playing jazz on Kitchen Radio.", "Disarmed!"]
+)
+async def test_a_claim_without_a_call_is_not_told(talk: Talk, claim: str, size: int) -> None:
+    for text in (claim, EVIDENCE + claim, f"{claim} Anything else?"):
+        talk.writes(text, size)
+        assert speech(await talk.say("do it")) == "I have done nothing yet. Please say it again in other words."
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    "text",
+    ["Set Top Box is off.", "No.", "Settled: it is on.", "Ceiling Light is turned on.", "Turnips are no device."],
+)
+async def test_what_is_no_claim_is_told(talk: Talk, hass: HomeAssistant, text: str, size: int) -> None:
+    er.async_get(hass).async_update_entity(PUMP, name="Set Top Box")
+    await hass.async_block_till_done()
+    talk.writes(text, size)
+    assert speech(await talk.say("is it on?")) == text
+
+
+def test_claims_are_how_the_bundled_model_is_taught_to_tell_of_actions() -> None:
+    """Each reply to a wish begins with a claim word, and no other reply does, but for those that begin with a name."""
+    words = get_dialect("morphy").claim_words
+    begins: dict[bool, set[str]] = {True: set(), False: set()}
+    for path in INTENTS.glob("*.yaml"):
+        wish = not path.stem.startswith(("none_", "question_", "missing", "small_talk", "talk", "unclear"))
+        for key, reply in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            if "reply" in str(key):
+                replies = [reply] if isinstance(reply, str) else reply
+                begins[wish] |= {line.split()[0].strip(",.!").casefold() for line in replies}
+    assert begins[True] == words | {"{label}"}
+    assert not begins[False] & words
 
 
 async def test_a_number_without_end_is_refused(talk: Talk, house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -9,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.components import conversation
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -47,7 +51,8 @@ async def backends_fixture(
     monkeypatch.setattr("custom_components.morphy.create_backend", create)
     yield made
     for entry in hass.config_entries.async_entries(DOMAIN):
-        await hass.config_entries.async_unload(entry.entry_id)
+        if entry.state.recoverable:
+            await hass.config_entries.async_unload(entry.entry_id)
     assert not [backend.pid for backend in made if isinstance(backend, LocalBackend) and backend.pid]
 
 
@@ -120,7 +125,7 @@ async def test_a_change_reloads_once(hass: HomeAssistant, model: Path, backends:
     ("content", "state", "error"),
     [
         (None, ConfigEntryState.SETUP_RETRY, "model_missing"),
-        (b"This is a letter to my aunt.", ConfigEntryState.SETUP_ERROR, "model_invalid"),
+        (b"This is a letter to my aunt.", ConfigEntryState.SETUP_ERROR, "model_not_gguf"),
     ],
     ids=["missing", "text"],
 )
@@ -154,7 +159,7 @@ async def test_worker_trouble(
     state: ConfigEntryState,
     error: str,
 ) -> None:
-    monkeypatch.setattr("custom_components.morphy.LocalBackend", partial(LocalBackend, interpreter=interpreter))
+    monkeypatch.setitem(LocalBackend.__init__.__kwdefaults__, "interpreter", interpreter)
     entry = await set_up(hass, **local(model))
     assert state_of(entry) is state
     assert_told(entry, error)
@@ -214,6 +219,77 @@ def test_without_a_path_it_is_the_bundled_model(hass: HomeAssistant) -> None:
     backend = create_backend(hass, {"backend": "local"})
     assert isinstance(backend, LocalBackend)
     assert BUNDLED_MODEL.parts[-4:] == ("custom_components", "morphy", "models", "morphy.gguf")
+
+
+# Settings of other versions
+
+
+@pytest.fixture(name="stored")
+def stored_fixture(hass_storage: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries that Morphy 0.1 has written, as Home Assistant keeps them on disk."""
+    content = json.loads((Path(__file__).parent / "fixtures" / "config_entries_0.1.json").read_text(encoding="utf-8"))
+    hass_storage["core.config_entries"] = content
+    entries: list[dict[str, Any]] = content["data"]["entries"]
+    return entries
+
+
+async def start_with(hass: HomeAssistant) -> dict[str, ConfigEntry]:
+    """Start Home Assistant with the stored entries; return those of Morphy by title."""
+    await hass.config_entries.async_initialize()
+    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.async_block_till_done()
+    return {entry.title: entry for entry in hass.config_entries.async_entries(DOMAIN)}
+
+
+async def test_settings_of_version_0_1(
+    hass: HomeAssistant, stored: list[dict[str, Any]], model: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
+    server.key = "an-old-key"
+    stored[1]["data"]["url"] = await server.start()
+    before = copy.deepcopy(stored)
+    entries = await start_with(hass)
+    assert [state_of(entry) for entry in entries.values()] == [ConfigEntryState.LOADED] * 2
+    for entry, kept in zip(entries.values(), before, strict=True):
+        assert entry.data == kept["data"]
+        assert [dict(agent.data) for agent in entry.subentries.values()] == [one["data"] for one in kept["subentries"]]
+    agents = set(hass.states.async_entity_ids("conversation")) - {conversation.HOME_ASSISTANT_AGENT}
+    assert len(agents) == 3
+    for agent in agents:
+        result = await conversation.async_converse(hass, "hello", None, Context(), "en", agent)
+        assert result.response.error_code is None
+
+
+async def test_settings_of_a_newer_version_that_this_one_can_read(
+    hass: HomeAssistant, stored: list[dict[str, Any]], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
+    stored[:] = stored[:1]
+    stored[0]["minor_version"] = 9
+    stored[0]["data"]["something_new"] = True
+    stored[0]["subentries"][0]["data"]["something_new"] = True
+    entries = await start_with(hass)
+    assert state_of(entries["Tiny"]) is ConfigEntryState.LOADED
+    assert entries["Tiny"].data["something_new"]
+    assert not ir.async_get(hass).issues
+
+
+async def test_settings_of_a_newer_version_that_this_one_cannot_read(
+    hass: HomeAssistant, stored: list[dict[str, Any]], server: ModelServer
+) -> None:
+    server.key = "an-old-key"
+    stored[1]["data"]["url"] = await server.start()
+    stored[0]["version"] = 2
+    before = copy.deepcopy(stored[0])
+    entries = await start_with(hass)
+    assert state_of(entries["Tiny"]) is ConfigEntryState.MIGRATION_ERROR
+    assert entries["Tiny"].data == before["data"]
+    assert state_of(entries["morphy-7b"]) is ConfigEntryState.LOADED, "the other entry does not suffer"
+    [issue] = ir.async_get(hass).issues.values()
+    texts = english()["issues"][issue.translation_key]
+    told = " ".join(text.format(**(issue.translation_placeholders or {})) for text in texts.values())
+    assert "Tiny" in told
+    assert "Install the newer version" in told
 
 
 def assert_told(entry: MockConfigEntry, error: str) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 
 IM_START = "<|im_start|>"
 IM_END = "<|im_end|>"
+NEVER_IN_TEXT = (0xC0, 0xC1, *range(0xF5, 0x100))
+"""Bytes that UTF-8 does not use: other tokens may have their places."""
 IM_START_TOKEN = 256
 IM_END_TOKEN = 257
 VOCABULARY = 258
@@ -34,13 +36,18 @@ def write_tiny_model(
     endless: bool = False,
     context_length: int = 2048,
     seed: int = 0,
+    special: Sequence[str] = (),
+    least_certainty: float | None = None,
 ) -> Path:
     """Write a GGUF to `path` and return it.
 
     A `chain` needs bytes that differ from each other and from the newline: after a newline the model writes them in
-    order, then `<|im_end|>`, or when `endless` all of them again and again. It may be empty.
+    order, then `<|im_end|>`, or when `endless` all of them again and again. It may be empty. `special` are more special
+    tokens, 13 at most. `least_certainty` is the logarithm of the probability below which an answer is doubtful.
     """
     writer = gguf.GGUFWriter(str(path), architecture)
+    if least_certainty is not None:
+        writer.add_float32("morphy.least_certainty", least_certainty)
     writer.add_name("Tiny")
     writer.add_context_length(context_length)
     writer.add_embedding_length(WIDTH)
@@ -49,7 +56,7 @@ def write_tiny_model(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
     writer.add_vocab_size(VOCABULARY)
-    _add_tokenizer(writer)
+    _add_tokenizer(writer, special)
     if chain is not None:
         tensors = _chain_tensors(writer, chain, endless)
     else:
@@ -63,12 +70,15 @@ def write_tiny_model(
     return path
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, special: Sequence[str]) -> None:
     characters = _byte_characters()
+    types = [gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 2
+    for place, token in zip(NEVER_IN_TEXT, special, strict=False):
+        characters[place], types[place] = token, gguf.TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([*characters, IM_START, IM_END])
-    writer.add_token_types([gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 2)
+    writer.add_token_types(types)
     writer.add_token_merges([f"{characters[32]} {characters[32]}"])
     writer.add_eos_token_id(IM_END_TOKEN)
     writer.add_add_bos_token(False)

@@ -6,7 +6,7 @@ Calls go to the chat log one message each, so that Home Assistant runs them one 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -15,9 +15,17 @@ from homeassistant.components.conversation.chat_log import AssistantContentDelta
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
+from .backends import Doubtful
 from .control import MorphyAPI
 from .dialect import Action, Call, Dialect, Event, Malformed, Speech
-from .errors import BackendError, CallUnreadableError, ConfirmationNeededError, EmptyAnswerError
+from .errors import (
+    BackendError,
+    CallUnreadableError,
+    ConfirmationNeededError,
+    EmptyAnswerError,
+    NothingDoneError,
+    NotUnderstoodError,
+)
 from .speech import async_error_sentence, async_sentence
 
 SPOKEN_CALL: Final = 80
@@ -29,6 +37,14 @@ class RawAnswer:
     """What the model wrote, kept in the chat log so that the next turn can show it to the model."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """An action that waits for a yes, which is for these entities and for no others."""
+
+    action: Action
+    entity_ids: frozenset[str]
 
 
 class AnswerStream:
@@ -45,12 +61,13 @@ class AnswerStream:
         self._dialect = dialect
         self._language = language
         self._raw = ""
+        self._doubtful = False
         self._held = ""
         self._open = False
         self._calls: list[tuple[str, Action]] = []
         self._unreadable: list[str] = []
         self.error: BackendError | None = None
-        self.unconfirmed: list[Action] = []
+        self.unconfirmed: list[Unconfirmed] = []
 
     async def deltas(self, pieces: AsyncGenerator[str]) -> AsyncGenerator[AssistantContentDeltaDict]:
         """Yield what the chat log is to show while the model writes, and last what is said."""
@@ -59,8 +76,11 @@ class AnswerStream:
             async with aclosing(pieces):
                 async for piece in pieces:
                     self._raw += piece
+                    self._doubtful = isinstance(piece, Doubtful)
                     for delta in self._read(reader.feed(piece)):
                         yield delta
+                    if self.error is not None:
+                        break
         except BackendError as error:
             self.error = error
         for delta in self._read(reader.close()):
@@ -68,10 +88,10 @@ class AnswerStream:
         async for delta in self._end():
             yield delta
 
-    async def actions(self, actions: list[Action]) -> AsyncGenerator[AssistantContentDeltaDict]:
+    async def confirmed(self, actions: Sequence[Unconfirmed]) -> AsyncGenerator[AssistantContentDeltaDict]:
         """Yield the deltas of actions that the user has said yes to."""
-        for action in actions:
-            for delta in self._call(action, confirmed=True):
+        for waiting in actions:
+            for delta in self._call(waiting.action, waiting.entity_ids):
                 yield delta
         async for delta in self._end():
             yield delta
@@ -82,6 +102,9 @@ class AnswerStream:
             match event:
                 case Speech(text):
                     deltas += self._say(text)
+                case Call() if self._doubtful and not self._calls:
+                    self.error, self._held = NotUnderstoodError(), ""
+                    return deltas
                 case Call(action):
                     deltas += self._call(action)
                 case Malformed(text):
@@ -90,15 +113,17 @@ class AnswerStream:
         return deltas
 
     def _say(self, text: str) -> list[AssistantContentDeltaDict]:
+        self._held += text
         if self._calls or self._unreadable or not self._dialect.calls_first:
-            self._held += text
+            return []
+        if not self._open and self._dialect.may_claim(self._held):
             return []
         deltas: list[AssistantContentDeltaDict] = [] if self._open else [{"role": "assistant"}]
-        self._open = True
+        text, self._held, self._open = self._held, "", True
         return [*deltas, {"content": text}]
 
-    def _call(self, action: Action, *, confirmed: bool = False) -> list[AssistantContentDeltaDict]:
-        tool_input = self._api.tool_input(action, confirmed=confirmed)
+    def _call(self, action: Action, agreed: frozenset[str] = frozenset()) -> list[AssistantContentDeltaDict]:
+        tool_input = self._api.tool_input(action, agreed)
         self._calls.append((tool_input.id, action))
         self._open = False
         return [{"role": "assistant"}, {"tool_calls": [tool_input]}]
@@ -115,9 +140,9 @@ class AnswerStream:
         """Return the sentence for what really happened; empty when nothing did and the answer broke off."""
         failures = [error for call_id, _ in self._calls if (error := self._api.failures.get(call_id))]
         self.unconfirmed = [
-            action
+            Unconfirmed(action, error.entity_ids)
             for call_id, action in self._calls
-            if isinstance(self._api.failures.get(call_id), ConfirmationNeededError)
+            if isinstance(error := self._api.failures.get(call_id), ConfirmationNeededError)
         ]
         errors: list[HomeAssistantError] = [
             *failures,
@@ -139,6 +164,8 @@ class AnswerStream:
 
     async def _success(self) -> str:
         if text := self._held.strip():
+            if not self._calls and self._dialect.claims(text, self._api.home):
+                return await async_error_sentence(self._hass, self._language, NothingDoneError())
             return text
         if self._calls:
             return await async_sentence(self._hass, self._language, "done")

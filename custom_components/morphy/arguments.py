@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from homeassistant.components.climate import ClimateEntityFeature, HVACMode
+from homeassistant.components.climate import ClimateEntityFeature
 from homeassistant.components.light import ATTR_COLOR_NAME
 from homeassistant.components.todo import TodoItemStatus
 from homeassistant.const import UnitOfTemperature
@@ -23,7 +23,7 @@ from homeassistant.util import color as color_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
 from .attributes import number, todo_items
-from .capabilities import features, takes
+from .capabilities import features, listed, takes
 from .dialect.catalogue import SERVICES
 from .errors import (
     BadArgumentError,
@@ -48,6 +48,12 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "media_player.volume_set": ("volume_level",),
 }
 """Arguments outside of the catalogue that models made elsewhere write: Home Assistant's own."""
+
+_EITHER: Final = (
+    frozenset({"brightness_pct", "brightness_step_pct"}),
+    frozenset({"color_name", "rgb_color", "color_temp_kelvin"}),
+)
+"""Arguments of which Home Assistant takes one at a time."""
 
 _OPTIONAL: Final = frozenset({"light.turn_on", "fan.turn_on", "alarm_control_panel.alarm_disarm"})
 """Services that do without the arguments they have."""
@@ -136,7 +142,10 @@ def convert(hass: HomeAssistant, state: State, service: str, data: Mapping[str, 
     for argument, value in data.items():
         if argument not in known or not takes(state, service, argument):
             raise UnsupportedArgumentError(device=state.name, argument=spoken(argument))
-        converted |= _CONVERTERS[argument](Value(hass, state, argument, value))
+        wanted = Value(hass, state, argument, value)
+        if any(argument in group and group & converted.keys() for group in _EITHER):
+            raise wanted.bad
+        converted |= _CONVERTERS[argument](wanted)
     _check_complete(service, data)
     if service == "climate.set_temperature":
         return _as_range(hass, state, converted)
@@ -265,14 +274,12 @@ def _text(value: Value) -> dict[str, Any]:
 
 
 def _option(value: Value) -> dict[str, Any]:
-    """Find the option that is meant among those that the device lists; where it lists none, it decides itself."""
-    offered = value.state.attributes.get(_OPTIONS[value.state.domain, value.argument]) or ()
+    """Find the option that is meant among those that the device lists; what cannot be checked is refused."""
+    offered = listed(value.state, _OPTIONS[value.state.domain, value.argument])
     options = {_key(str(option)): str(option) for option in offered}
     wanted = _key(str(value.value))
     if not options:
-        if value.argument == "hvac_mode" and wanted not in HVACMode:
-            raise value.bad
-        return {value.argument: str(value.value)}
+        raise UnsupportedArgumentError(device=value.device, argument=spoken(value.argument))
     found = options.get(wanted) or _closest(wanted, options)
     if found is None:
         raise BadOptionError(

@@ -15,7 +15,7 @@ from homeassistant.components.cover import CoverEntityFeature as Cover
 from homeassistant.components.fan import FanEntityFeature as Fan
 from homeassistant.components.humidifier import HumidifierEntityFeature as Humidifier
 from homeassistant.components.lawn_mower import LawnMowerEntityFeature as Mower
-from homeassistant.components.light import brightness_supported, color_supported, color_temp_supported
+from homeassistant.components.light import ColorMode, brightness_supported, color_supported, color_temp_supported
 from homeassistant.components.media_player import MediaPlayerEntityFeature as Media
 from homeassistant.components.siren import SirenEntityFeature as Siren
 from homeassistant.components.todo import TodoListEntityFeature as Todo
@@ -103,11 +103,17 @@ def features(state: State) -> int:
     return int(bits) if isinstance(bits, int) else 0
 
 
+def listed(state: State, attribute: str) -> tuple[object, ...]:
+    """Return what an entity lists in an attribute; nothing where an integration tells no list."""
+    value = state.attributes.get(attribute)
+    return tuple(value) if isinstance(value, Iterable) else ()
+
+
 def distinct(states: Iterable[State]) -> list[State]:
     """Return one state of each domain and set of capabilities: a home has a hundred lamps, but few kinds of them."""
     kinds: dict[tuple[object, ...], State] = {}
     for state in states:
-        modes = (tuple(state.attributes.get(name) or ()) for name in ("supported_color_modes", "hvac_modes"))
+        modes = (listed(state, name) for name in ("supported_color_modes", "hvac_modes"))
         kinds.setdefault((state.domain, features(state), *modes), state)
     return list(kinds.values())
 
@@ -138,7 +144,7 @@ def substitute(state: State, service: str, data: Mapping[str, object]) -> tuple[
                 return f"{state.domain}.{verb}_{state.domain}", {}
         elif service in ("climate.turn_on", "climate.turn_off"):
             wanted = ("off",) if service == "climate.turn_off" else _CLIMATE_MODES_WHEN_ON
-            modes = state.attributes.get("hvac_modes") or ()
+            modes = listed(state, "hvac_modes")
             if mode := next((mode for mode in wanted if mode in modes), None):
                 return "climate.set_hvac_mode", {"hvac_mode": mode}
     return service, dict(data)
@@ -150,7 +156,7 @@ def _has_any(state: State, wanted: tuple[int, ...]) -> bool:
 
 
 def _light_takes(state: State, argument: str) -> bool:
-    modes = state.attributes.get("supported_color_modes")
+    modes = [mode for mode in ColorMode if mode in listed(state, "supported_color_modes")]
     match argument:
         case "brightness_pct" | "brightness_step_pct":
             return brightness_supported(modes)

@@ -1,4 +1,4 @@
-"""The dialogs: where the model runs (the entry), and the agents that ask it (its subentries).
+"""The dialogs of an entry: where the model runs. Those of its agents are in `agent_flow.py`.
 
 Whatever is entered is tried before it is accepted: the model is loaded, or the server reached, and has to write
 something. What goes wrong is told on the form it came from, with everything still as it was entered.
@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any, Final, override
 
 import voluptuous as vol
@@ -22,50 +21,45 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
-    SubentryFlowResult,
 )
-from homeassistant.const import CONF_API_KEY, CONF_MODEL, CONF_NAME, CONF_URL
+from homeassistant.const import CONF_API_KEY, CONF_MODEL, CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import AbortFlow, section
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TemplateSelector,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
 )
 
 from . import create_backend
+from .agent_flow import (
+    AGENT_NAME,
+    SECTION_ADVANCED,
+    AgentSubentryFlow,
+    default_agent,
+    suggest_dialect,
+    whole_number,
+)
 from .backends import BackendInfo, Completion
 from .backends.remote import RemoteBackend
 from .const import (
     BACKEND_LOCAL,
     BACKEND_REMOTE,
     CONF_BACKEND,
-    CONF_CONFIRM_RISKY,
     CONF_CONTEXT_LENGTH,
-    CONF_DIALECT,
-    CONF_DOMAINS,
-    CONF_INSTRUCTIONS,
-    CONF_MAX_TOKENS,
     CONF_MODEL_PATH,
-    CONF_TEMPERATURE,
     CONF_THREADS,
     DEFAULT_CONTEXT_LENGTH,
-    DEFAULT_MAX_TOKENS,
-    DEFAULT_TEMPERATURE,
     DOMAIN,
+    ENTRY_VERSION,
     SUBENTRY_CONVERSATION,
 )
-from .dialect import CATALOGUE, DIALECTS, Home, get_dialect
+from .dialect import Home, get_dialect
 from .errors import (
     BackendError,
     EmptyAnswerError,
@@ -81,9 +75,7 @@ from .runtime import DEFAULT_INDEX, async_install_runtime
 
 _LOGGER = logging.getLogger(__name__)
 
-AGENT_NAME: Final = "Morphy"
 CONF_INDEX: Final = "index"
-SECTION_ADVANCED: Final = "advanced"
 PROBE_TIMEOUT: Final = 15
 """Seconds a server may take to list its models."""
 TRIAL_TOKENS: Final = 8
@@ -102,22 +94,16 @@ PASSWORD: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD
 URL: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 
 
-def _whole(low: int, high: int, unit: str | None = None) -> vol.All[Any]:
-    """Return a validator for a whole number typed into a box."""
-    config = NumberSelectorConfig(min=low, max=high, step=1, mode=NumberSelectorMode.BOX)
-    if unit:
-        config["unit_of_measurement"] = unit
-    return vol.All(NumberSelector(config), vol.Coerce(int))
-
-
 LOCAL_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(CONF_MODEL_PATH): TextSelector(),
         vol.Required(SECTION_ADVANCED): section(
             vol.Schema(
                 {
-                    vol.Required(CONF_CONTEXT_LENGTH, default=DEFAULT_CONTEXT_LENGTH): _whole(512, 131072, "tokens"),
-                    vol.Optional(CONF_THREADS): _whole(1, os.cpu_count() or 1),
+                    vol.Required(CONF_CONTEXT_LENGTH, default=DEFAULT_CONTEXT_LENGTH): whole_number(
+                        512, 131072, "tokens"
+                    ),
+                    vol.Optional(CONF_THREADS): whole_number(1, os.cpu_count() or 1),
                 }
             ),
             {"collapsed": True},
@@ -127,65 +113,6 @@ LOCAL_SCHEMA: Final = vol.Schema(
 REMOTE_SCHEMA: Final = vol.Schema({vol.Required(CONF_URL): URL, vol.Optional(CONF_API_KEY): PASSWORD})
 REAUTH_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): PASSWORD})
 INSTALL_SCHEMA: Final = vol.Schema({vol.Required(CONF_INDEX, default=DEFAULT_INDEX): URL})
-AGENT_SCHEMA: Final = vol.Schema(
-    {
-        vol.Required(CONF_NAME, default=AGENT_NAME): TextSelector(),
-        vol.Optional(CONF_INSTRUCTIONS): TemplateSelector(),
-        # Without a default: a list that was emptied must not come back full.
-        vol.Required(CONF_DOMAINS): SelectSelector(
-            SelectSelectorConfig(
-                options=list(CATALOGUE),
-                multiple=True,
-                mode=SelectSelectorMode.DROPDOWN,
-                translation_key=CONF_DOMAINS,
-            )
-        ),
-        vol.Required(CONF_CONFIRM_RISKY, default=True): BooleanSelector(),
-        vol.Required(SECTION_ADVANCED): section(
-            vol.Schema(
-                {
-                    vol.Required(CONF_DIALECT): SelectSelector(
-                        SelectSelectorConfig(
-                            options=list(DIALECTS), mode=SelectSelectorMode.DROPDOWN, translation_key=CONF_DIALECT
-                        )
-                    ),
-                    vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): NumberSelector(
-                        NumberSelectorConfig(min=0, max=2, step=0.05, mode=NumberSelectorMode.SLIDER)
-                    ),
-                    vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): _whole(16, 4096, "tokens"),
-                }
-            ),
-            {"collapsed": True},
-        ),
-    }
-)
-
-
-def suggest_dialect(*names: str) -> str:
-    """Return the dialect that a model of these names (its own, its file's) was most likely trained for."""
-    return "morphy" if any("morphy" in Path(name).name.lower() for name in names) else "lines"
-
-
-def default_agent(dialect: str) -> dict[str, Any]:
-    """Return the data of an agent that may control everything it is shown, and asks before what is risky."""
-    return {
-        CONF_DIALECT: dialect,
-        CONF_TEMPERATURE: DEFAULT_TEMPERATURE,
-        CONF_MAX_TOKENS: DEFAULT_MAX_TOKENS,
-        CONF_CONFIRM_RISKY: True,
-    }
-
-
-def _read_agent(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an agent's data from its form; instructions and domains are kept only where they are not the default."""
-    data = {CONF_CONFIRM_RISKY: user_input[CONF_CONFIRM_RISKY], **user_input[SECTION_ADVANCED]}
-    domains = [domain for domain in CATALOGUE if domain in user_input[CONF_DOMAINS]]
-    if len(domains) < len(CATALOGUE):
-        data[CONF_DOMAINS] = domains
-    instructions = user_input.get(CONF_INSTRUCTIONS, "").strip()
-    if instructions not in {"", *(dialect.default_instructions for dialect in DIALECTS.values())}:
-        data[CONF_INSTRUCTIONS] = instructions
-    return data
 
 
 def _read_server(user_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +131,7 @@ def _place(data: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _field(error: Exception) -> str:
-    return FIELDS.get(type(error), "base") if isinstance(error, BackendError) else "base"
+    return next((field for kind, field in FIELDS.items() if isinstance(error, kind)), "base")
 
 
 def _dialect_for(info: BackendInfo, data: Mapping[str, Any]) -> str:
@@ -231,7 +158,7 @@ async def async_try(hass: HomeAssistant, data: Mapping[str, Any]) -> BackendInfo
 class MorphyConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up a backend: a model file on this machine, or a server."""
 
-    VERSION = 1
+    VERSION = ENTRY_VERSION
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
@@ -321,17 +248,22 @@ class MorphyConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_model()
         return self._form("remote", REMOTE_SCHEMA, self._data if self._is_remote else {})
 
+    def _server(self) -> RemoteBackend:
+        return RemoteBackend(
+            async_get_clientsession(self.hass),
+            self._data[CONF_URL],
+            api_key=self._data.get(CONF_API_KEY),
+            timeout=PROBE_TIMEOUT,
+        )
+
     async def _async_list_models(self) -> bool:
         """Fetch the names of the server's models; on failure keep the error for the form."""
-        session = async_get_clientsession(self.hass)
-        server = RemoteBackend(
-            session, self._data[CONF_URL], api_key=self._data.get(CONF_API_KEY), timeout=PROBE_TIMEOUT
-        )
+        server = self._server()
         try:
             cv.url(self._data[CONF_URL])
             self._models = await server.list_models()
         except vol.Invalid:
-            self._error = ServerUnreachableError(url=self._data[CONF_URL])
+            self._error = ServerUnreachableError(url=server.url)
         except BackendError as err:
             self._error = err
         except Exception as err:
@@ -362,7 +294,7 @@ class MorphyConfigFlow(ConfigFlow, domain=DOMAIN):
             self._data[CONF_API_KEY] = user_input[CONF_API_KEY].strip()
             if await self._async_list_models() and await self._async_key_works():
                 return self._update(self._get_reauth_entry())
-        return self._form("reauth_confirm", REAUTH_SCHEMA, {}, {"url": self._data[CONF_URL]})
+        return self._form("reauth_confirm", REAUTH_SCHEMA, {}, {"url": self._server().url})
 
     async def _async_key_works(self) -> bool:
         """Ask for a first word, since some servers list their models to anyone; keep the error for the form."""
@@ -467,34 +399,3 @@ class MorphyConfigFlow(ConfigFlow, domain=DOMAIN):
             errors=errors,
             description_placeholders=placeholders,
         )
-
-
-class AgentSubentryFlow(ConfigSubentryFlow):
-    """Add an agent, or change one."""
-
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Add an agent."""
-        if user_input is not None:
-            return self.async_create_entry(title=user_input[CONF_NAME], data=_read_agent(user_input))
-        entry = self._get_entry()
-        others = (agent.data[CONF_DIALECT] for agent in entry.subentries.values() if CONF_DIALECT in agent.data)
-        return self._form("user", AGENT_NAME, default_agent(next(others, suggest_dialect(entry.title))))
-
-    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Change an agent."""
-        agent = self._get_reconfigure_subentry()
-        if user_input is not None:
-            return self.async_update_and_abort(
-                self._get_entry(), agent, title=user_input[CONF_NAME], data=_read_agent(user_input)
-            )
-        return self._form("reconfigure", agent.title, agent.data)
-
-    def _form(self, step: str, name: str, data: Mapping[str, Any]) -> SubentryFlowResult:
-        values = {
-            CONF_NAME: name,
-            CONF_INSTRUCTIONS: get_dialect(data[CONF_DIALECT]).default_instructions,
-            CONF_DOMAINS: list(CATALOGUE),
-            **data,
-            SECTION_ADVANCED: data,
-        }
-        return self.async_show_form(step_id=step, data_schema=self.add_suggested_values_to_schema(AGENT_SCHEMA, values))

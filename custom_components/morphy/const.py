@@ -6,12 +6,17 @@ from typing import Final
 
 DOMAIN: Final = "morphy"
 
+ENTRY_VERSION: Final = 1
+"""Version of the entries' data: Home Assistant loads no newer one; for an older one it wants `async_migrate_entry`."""
+
 # Config entry data: where the model runs.
 CONF_BACKEND: Final = "backend"
 BACKEND_LOCAL: Final = "local"
 BACKEND_REMOTE: Final = "remote"
 CONF_MODEL_PATH: Final = "model_path"
 """Path of a GGUF file; the bundled model when absent."""
+CONF_MODEL_FILE: Final = "model_file"
+"""Size, time of change and SHA-256 of the file at `model_path` that was accepted; absent until it was first loaded."""
 CONF_CONTEXT_LENGTH: Final = "context_length"
 """Tokens a prompt and its answer may take together."""
 CONF_THREADS: Final = "threads"
@@ -27,7 +32,16 @@ CONF_DOMAINS: Final = "domains"
 """The domains the agent may control; absent means every domain of the catalogue."""
 CONF_CONFIRM_RISKY: Final = "confirm_risky"
 """Whether unlocking, disarming, opening a garage door or a valve asks first."""
+CONF_CONFIRM_ENTITIES: Final = "confirm_entities"
+"""Ids of entities of which every action asks first, but for locking, closing, arming and stopping."""
+CONF_FALLBACK: Final = "fallback"
+"""Who answers when the entry's own model cannot: ids of other entries in their order, and FALLBACK_HOME_ASSISTANT."""
+FALLBACK_HOME_ASSISTANT: Final = "home_assistant"
+"""Home Assistant's own sentences; they come last."""
+CONF_FALLBACK_AFTER: Final = "fallback_after"
+"""Seconds to wait for the first word of a model that others can stand in for."""
 
 DEFAULT_CONTEXT_LENGTH: Final = 4096
+DEFAULT_FALLBACK_AFTER: Final = 10
 DEFAULT_MAX_TOKENS: Final = 256
 DEFAULT_TEMPERATURE: Final = 0.0

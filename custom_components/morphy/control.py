@@ -26,6 +26,7 @@ from .capabilities import substitute, supports
 from .const import DOMAIN
 from .dialect import Action, Device, Home
 from .dialect.catalogue import SERVICES
+from .effect import async_missing, distances
 from .errors import (
     ActionFailedError,
     ActionSlowError,
@@ -43,14 +44,17 @@ from .errors import (
     UnknownServiceError,
 )
 from .resolve import own_service, resolve
-from .risk import question
+from .risk import Caution
 
 _LOGGER = logging.getLogger(__name__)
 
 TOOL_NAME: Final = f"{DOMAIN}__call_service"
 
 ACTION_SECONDS: Final = 15
-"""How long an answer waits for a device; the action itself is never broken off."""
+"""How long an answer waits for a device in all; the action itself is never broken off."""
+
+EFFECT_SECONDS: Final = 5
+"""How long a device may take to show what it did, once its service has ended."""
 
 Failure = tuple[str, HomeAssistantError]
 """The name of a device, or the target as it was written, and what went wrong with it."""
@@ -97,21 +101,21 @@ class MorphyAPI(llm.API):
     only some of the devices failed.
     """
 
-    def __init__(self, hass: HomeAssistant, home: Home, *, confirm_risky: bool) -> None:
-        """Serve this Home; `confirm_risky` makes unlocking, disarming and opening ask first."""
+    def __init__(self, hass: HomeAssistant, home: Home, caution: Caution) -> None:
+        """Serve this Home, and ask first where `caution` says so."""
         super().__init__(hass=hass, id=DOMAIN, name="Morphy")
         self.home = home
-        self.confirm_risky = confirm_risky
+        self.caution = caution
         self.failures: dict[str, HomeAssistantError] = {}
-        self._confirmed: set[str] = set()
+        self._agreed: dict[str, frozenset[str]] = {}
 
     @override
     async def async_get_api_instance(self, llm_context: llm.LLMContext) -> llm.APIInstance:
         """Return the instance for one request; the prompt is the dialect's affair."""
         return llm.APIInstance(self, "", llm_context, [CallServiceTool(self)], llm.selector_serializer)
 
-    def tool_input(self, action: Action, *, confirmed: bool = False) -> llm.ToolInput:
-        """Return the tool call for an action; `confirmed` says that the user has said yes to it."""
+    def tool_input(self, action: Action, agreed: frozenset[str] = frozenset()) -> llm.ToolInput:
+        """Return the tool call for an action; `agreed` are the entities for which the user has said yes to it."""
         tool_input = llm.ToolInput(
             TOOL_NAME,
             {
@@ -121,13 +125,13 @@ class MorphyAPI(llm.API):
             },
         )
         # Kept apart from the arguments, so that nothing a model writes can confirm its own action.
-        if confirmed:
-            self._confirmed.add(tool_input.id)
+        if agreed:
+            self._agreed[tool_input.id] = agreed
         return tool_input
 
-    def is_confirmed(self, tool_call_id: str) -> bool:
-        """Return whether the user has said yes to the action of this tool call, or need not be asked."""
-        return not self.confirm_risky or tool_call_id in self._confirmed
+    def agreed(self, tool_call_id: str) -> frozenset[str]:
+        """Return the entities for which the user has said yes to the action of this tool call."""
+        return self._agreed.get(tool_call_id, frozenset())
 
 
 class CallServiceTool(llm.Tool):
@@ -159,7 +163,7 @@ class CallServiceTool(llm.Tool):
             arguments = self.parameters(tool_input.tool_args)
             action = Action(arguments["service"], tuple(arguments["targets"]), arguments["data"])
             outcome = await async_execute(
-                hass, self._api.home, action, llm_context, confirmed=self._api.is_confirmed(tool_input.id)
+                hass, self._api.home, action, llm_context, self._api.caution, self._api.agreed(tool_input.id)
             )
         except HomeAssistantError as error:
             self._api.failures[tool_input.id] = error
@@ -183,16 +187,22 @@ class CallServiceTool(llm.Tool):
 
 
 async def async_execute(
-    hass: HomeAssistant, home: Home, action: Action, llm_context: llm.LLMContext, *, confirmed: bool = True
+    hass: HomeAssistant,
+    home: Home,
+    action: Action,
+    llm_context: llm.LLMContext,
+    caution: Caution,
+    agreed: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Run one action on the Home and return what came of it.
 
-    Raises a ControlError when nothing was done: for a refusal, for the question to ask first of a risky action that is
-    not `confirmed`, or because it failed on every device. An error of Home Assistant's own is raised as it is.
+    Raises a ControlError when nothing was done: for a refusal, for the question that `caution` asks about entities that
+    the user has not `agreed` to, or because it failed on every device. An error of Home Assistant's own is raised as it
+    is.
     """
     outcome = Outcome()
     steps = await _plan(hass, home, _known(home, action), llm_context, outcome)
-    if not confirmed and (asked := question(hass, steps)):
+    if asked := caution.question(hass, steps, agreed):
         raise asked
     await _run(hass, steps, llm_context.context, outcome)
     if not outcome.done:
@@ -253,7 +263,7 @@ async def _permission(hass: HomeAssistant, context: Context | None) -> Callable[
     if context is None or context.user_id is None:
         return lambda _: True
     user = await hass.auth.async_get_user(context.user_id)
-    if user is None:
+    if user is None or not user.is_active:
         return lambda _: False
     return lambda entity_id: user.is_admin or user.permissions.check_entity(entity_id, POLICY_CONTROL)
 
@@ -290,22 +300,26 @@ async def _run(hass: HomeAssistant, steps: list[Step], context: Context | None, 
     outcome.before = {step.device.id: _told(hass, step) for step in steps}
     tasks = [hass.async_create_task(_take(hass, step, context), f"morphy {step.service}") for step in steps]
     await asyncio.wait(tasks, timeout=ACTION_SECONDS)
-    # Entities write their state in a callback of their own when a service has ended.
-    await asyncio.sleep(0)
+    outcome.after = {step.device.id: _told(hass, step) for step in steps}
     for step, task in zip(steps, tasks, strict=True):
         error = task.result() if task.done() else ActionSlowError(device=step.device.names[0])
         if error is None:
             outcome.done.append(step)
-            outcome.after[step.device.id] = _told(hass, step)
         else:
             outcome.failures.append((step.device.names[0], error))
 
 
 async def _take(hass: HomeAssistant, step: Step, context: Context | None) -> HomeAssistantError | None:
-    """Take one step; return what went wrong, never raise it."""
+    """Take one step and look whether the device shows it; return what went wrong, never raise it."""
     name = step.device.names[0]
     try:
+        before = hass.states.get(step.device.id)
+        measured = distances(hass, before, step.service, step.data) if before else []
         await (_play if step.service == "media_player.play_media" else _call)(hass, step, context)
+        # Entities write their state in a callback of their own when a service has ended.
+        await asyncio.sleep(0)
+        if before and (missing := await async_missing(hass, before, measured, EFFECT_SECONDS)):
+            return missing(device=name)
     except Unauthorized:
         return ForbiddenError(device=name)
     except HomeAssistantError as error:

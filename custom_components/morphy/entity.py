@@ -37,7 +37,6 @@ class MorphyEntity(Entity):
             entry_type=DeviceEntryType.SERVICE,
         )
 
-    @property
-    def instructions(self) -> str:
-        """The template of the system prompt's first sentence."""
-        return self.settings.get(CONF_INSTRUCTIONS) or self.dialect.default_instructions
+    def instructions(self, dialect: Dialect) -> str:
+        """Return the template of the system prompt's first sentence."""
+        return self.settings.get(CONF_INSTRUCTIONS) or dialect.default_instructions

@@ -31,6 +31,11 @@ class MorphyError(HomeAssistantError):
 class BackendError(MorphyError):
     """The model could not be asked, or broke off."""
 
+    outage: ClassVar[bool] = True
+    """Whether the next request has to expect the same; else it was this one's own fault."""
+    retry_after: float = 0.0
+    """Seconds for which a server asked to be left alone."""
+
 
 class RuntimeMissingError(BackendError):
     """llama-cpp-python is not installed where Home Assistant runs, or cannot be loaded; `reason` tells more."""
@@ -56,6 +61,42 @@ class ModelInvalidError(BackendError):
     key = "model_invalid"
 
 
+class ModelNotGgufError(ModelInvalidError):
+    """The file at `path` is no GGUF file at all."""
+
+    key = "model_not_gguf"
+
+
+class ModelVersionError(ModelInvalidError):
+    """The file at `path` is of a `version` of GGUF that llama.cpp does not read."""
+
+    key = "model_version"
+
+
+class ModelTruncatedError(ModelInvalidError):
+    """The file at `path` has `size` bytes, and its header tells of `needed` at least."""
+
+    key = "model_truncated"
+
+
+class ModelDamagedError(ModelInvalidError):
+    """What the header of the file at `path` says before the byte `offset` cannot be; `reason` tells more."""
+
+    key = "model_damaged"
+
+
+class ModelChecksumError(ModelInvalidError):
+    """The file at `path` does not have the SHA-256 that stands in the file beside it."""
+
+    key = "model_checksum"
+
+
+class ModelChangedError(ModelInvalidError):
+    """The file at `path` is not the one that was accepted when the entry was made or last changed."""
+
+    key = "model_changed"
+
+
 class WorkerDiedError(BackendError):
     """The process that runs the model ended in mid-turn; `reason` has its last words."""
 
@@ -72,18 +113,47 @@ class PromptTooLongError(BackendError):
     """The prompt has `tokens`, more than the context of `context_length` leaves room for."""
 
     key = "prompt_too_long"
+    outage = False
 
 
 class GrammarInvalidError(BackendError):
     """The grammar of this request cannot be read; `reason` tells more."""
 
     key = "grammar_invalid"
+    outage = False
+
+
+class BusyError(BackendError):
+    """As many requests as may wait for a model do: `waiting`."""
+
+    key = "busy"
+    outage = False
 
 
 class EmptyAnswerError(BackendError):
     """The model ended its answer before it wrote anything."""
 
     key = "empty_answer"
+    outage = False
+
+
+class NotUnderstoodError(BackendError):
+    """The model wrote a call that it finds too unlikely itself, so nothing was done."""
+
+    key = "not_understood"
+    outage = False
+
+
+class FirstWordSlowError(BackendError):
+    """The model of the entry `entry` wrote nothing for `seconds`, as long as an agent that has a fallback waits."""
+
+    key = "first_word_slow"
+
+
+class NothingDoneError(MorphyError):
+    """The model claims an action but wrote no call, so nothing was done."""
+
+    key = "nothing_done"
 
 
 class CallUnreadableError(MorphyError):
@@ -96,6 +166,12 @@ class ServerUnreachableError(BackendError):
     """No connection to the server at `url`."""
 
     key = "server_unreachable"
+
+
+class ServerCertificateError(BackendError):
+    """The certificate of the server at `url` is not trusted, or it does not speak TLS."""
+
+    key = "server_certificate"
 
 
 class ServerTimeoutError(BackendError):
@@ -258,6 +334,18 @@ class ActionSlowError(ControlError):
     key = "action_slow"
 
 
+class NoEffectError(ControlError):
+    """`device` took the action without an error, but does not show that it did it."""
+
+    key = "no_effect"
+
+
+class NoFeedbackError(ControlError):
+    """`device` took the action without an error, but shows no state by which to know what it did."""
+
+    key = "no_feedback"
+
+
 class ActionFailedError(ControlError):
     """`device` failed in a way that no one foresaw; the log has it."""
 
@@ -286,9 +374,13 @@ class PartlyFailedError(SeveralFailedError):
 
 
 class ConfirmationNeededError(ControlError):
-    """Nothing was done: this is the question to ask first. `device` names what it is about."""
+    """Nothing was done: this is the question to ask first. `device` names what it is about.
+
+    `entity_ids` are the devices that a yes is for.
+    """
 
     key = "confirm_action"
+    entity_ids: frozenset[str] = frozenset()
 
 
 class ConfirmUnlockError(ConfirmationNeededError):

@@ -19,6 +19,7 @@ from .attributes import told_attributes, told_state
 from .capabilities import distinct, supports, takes
 from .dialect import Area, Device, Floor, Home, Service
 from .dialect.catalogue import services_for
+from .dialect.text import one_line, shortened
 
 CONVERSATION: Final = "conversation"
 """The assistant whose list of exposed entities counts: the one people edit for Assist."""
@@ -73,20 +74,20 @@ def _device(hass: HomeAssistant, state: State) -> Device:
     aliases = er.async_get_entity_aliases(hass, entry) if entry else []
     return Device(
         id=state.entity_id,
-        names=_unique([state.name, *aliases]) or (state.entity_id,),
+        names=_unique([state.name, *aliases], state.entity_id),
         state=told_state(hass, state),
         attributes=told_attributes(hass, state),
         area=_entity_area(hass, entry),
     )
 
 
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names without empty ones and without those that differ from an earlier one in case at most."""
+def _unique(names: Iterable[str], otherwise: str) -> tuple[str, ...]:
+    """Return the names on one line, each once whatever its case; `otherwise` when none of them can be seen."""
     unique: dict[str, str] = {}
-    for name in names:
-        if stripped := name.strip():
-            unique.setdefault(stripped.casefold(), stripped)
-    return tuple(unique.values())
+    for name in map(shortened, map(one_line, names)):
+        if name:
+            unique.setdefault(name.casefold(), name)
+    return tuple(unique.values()) or (otherwise,)
 
 
 def _entity_area(hass: HomeAssistant, entry: er.RegistryEntry | None) -> str | None:
@@ -112,9 +113,13 @@ def _places(hass: HomeAssistant, wanted: Collection[str | None]) -> tuple[tuple[
     rank = {floor.floor_id: n for n, floor in enumerate(floors)}
     areas.sort(key=lambda area: (rank.get(area.floor_id or "", len(rank)), area.name.casefold(), area.id))
     return (
-        tuple(Floor(floor.floor_id, _unique([floor.name, *sorted(floor.aliases)])) for floor in floors),
+        tuple(Floor(floor.floor_id, _unique([floor.name, *sorted(floor.aliases)], floor.floor_id)) for floor in floors),
         tuple(
-            Area(area.id, _unique([area.name, *sorted(area.aliases)]), area.floor_id if area.floor_id in rank else None)
+            Area(
+                area.id,
+                _unique([area.name, *sorted(area.aliases)], area.id),
+                area.floor_id if area.floor_id in rank else None,
+            )
             for area in areas
         ),
     )

@@ -31,8 +31,8 @@ async def async_fit(
 ) -> tuple[Home, str]:
     """Return the part of the home that is told, and the prompt.
 
-    The oldest turns are left out first, then the devices that the request means least. What does not fit even so is
-    returned as it is: the backend refuses it with a sentence.
+    The oldest turns are left out first, then the devices that the request and the turn before it mean least, then that
+    turn. What does not fit even so is returned as it is: the backend refuses it with a sentence.
     """
     length = backend.info.context_length if backend.info else None
     told, prompt = home, ""
@@ -44,12 +44,17 @@ async def async_fit(
 
 
 def _ways(home: Home, request: str, history: Sequence[Turn]) -> Iterator[tuple[Home, Sequence[Turn]]]:
-    chosen = choose(home, request)
-    for left_out in range(len(history) + 1):
-        yield chosen, history[left_out:]
-    for limit in FEWER_DEVICES:
-        if limit < min(len(home.devices), MAX_DEVICES):
-            yield choose(home, request, limit), ()
+    """Yield what may be told, ever less: a request such as "and the other one" needs the turn before it most."""
+    limits = [MAX_DEVICES, *(limit for limit in FEWER_DEVICES if limit < min(len(home.devices), MAX_DEVICES))]
+    last = history[-1:]
+    spoken = " ".join([text for turn in last for text in (turn.request, turn.answer)] + [request])
+    for left_out in range(len(history) - 1):
+        yield choose(home, spoken), history[left_out:]
+    if last:
+        for limit in limits:
+            yield choose(home, spoken, limit), last
+    for limit in limits:
+        yield choose(home, request, limit), ()
 
 
 async def _fits(backend: Backend, prompt: str, room: int) -> bool:

@@ -243,12 +243,15 @@ def _paired(wanted: Sequence[str], words: Collection[str]) -> bool:
 
 def _nearly(word: str, other: str) -> bool:
     """Return whether two words differ by a slip: letters swapped, or one off in a word of five letters or more."""
-    if any(character.isdigit() for character in word + other):
-        return False
-    if sorted(word) == sorted(other):
-        return True
-    long_enough = max(len(word), len(other)) >= _TYPO_LENGTH
-    return long_enough and word[0] == other[0] and SequenceMatcher(None, word, other).ratio() >= _TYPO_RATIO
+    longer, shorter = max(len(word), len(other)), min(len(word), len(other))
+    swapped = longer == shorter and sorted(word) == sorted(other)
+    if not swapped:
+        # Most words are told apart by this, which costs nothing.
+        if longer < _TYPO_LENGTH or word[0] != other[0] or 2 * shorter / (longer + shorter) < _TYPO_RATIO:
+            return False
+        if SequenceMatcher(None, word, other).ratio() < _TYPO_RATIO:
+            return False
+    return not any(character.isdigit() for character in word + other)
 
 
 def _words(text: str) -> list[str]:

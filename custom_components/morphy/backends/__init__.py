@@ -6,8 +6,13 @@ A backend knows no home and no dialect: it continues a prompt.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
+
+from ..errors import BackendError, EmptyAnswerError
+from .breaker import Breaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +21,8 @@ class Completion:
 
     `prompt` is text in which a dialect's special tokens stand as such. The text ends before the first of `stop`, which
     is not part of it. `grammar` is GBNF (llama.cpp, grammars/README.md) with the start symbol `root`; a backend that
-    cannot honour it ignores it. `temperature` 0 is greedy decoding.
+    cannot honour it ignores it. `temperature` 0 is greedy decoding. `caller` is who asks, a conversation say: while
+    many wait, callers take turns.
     """
 
     prompt: str
@@ -24,6 +30,13 @@ class Completion:
     grammar: str | None = None
     max_tokens: int = 256
     temperature: float = 0.0
+    caller: str = ""
+
+
+class Doubtful(str):
+    """A piece of an answer which, with all that stands before it, the model found less likely than it ought to be."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +70,23 @@ class Backend(ABC):
     info: BackendInfo | None = None
     """What it is, as `start` has found out."""
     usage: Usage | None = None
+    on_trouble: Callable[[BackendError | None], None] = staticmethod(lambda _: None)
+    """Told the reason when the model's process dies again and again, and None when it works again."""
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        """Whether the backend had better be left alone for now."""
+        return Breaker(self._probe)
+
+    async def _probe(self) -> None:
+        """Start, and ask for a token; raise a BackendError when that fails."""
+        await self.start()
+        try:
+            async with aclosing(self.complete(Completion(prompt="Hello", max_tokens=1))) as pieces:
+                async for _ in pieces:
+                    pass
+        except EmptyAnswerError:
+            pass  # it works, and has nothing to say to that
 
     @abstractmethod
     async def start(self) -> BackendInfo:

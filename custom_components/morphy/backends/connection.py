@@ -9,7 +9,10 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ from ..errors import (
     ServerAuthError,
     ServerBadAnswerError,
     ServerBrokeOffError,
+    ServerCertificateError,
     ServerStatusError,
     ServerTimeoutError,
     ServerUnreachableError,
@@ -33,17 +37,22 @@ MAX_BODY: Final = 4 * 2**20
 """Bytes an answer may have that is not streamed."""
 MAX_REASON: Final = 200
 """Characters of a server's own words that are passed on."""
+MAX_RETRY_AFTER: Final = 3600.0
+"""Seconds for which a server is left alone at most when it asks for that."""
 _API_PATH: Final = re.compile(r"/+(v1(/models|/(chat/)?completions)?/*)?$")
 
 
 class RefusalError(ServerStatusError):
     """An HTTP status other than success, with what else the server said."""
 
-    def __init__(self, url: str, status: int, details: Mapping[str, Any], message: str) -> None:
+    def __init__(
+        self, url: str, status: int, details: Mapping[str, Any], message: str, retry_after: float = 0.0
+    ) -> None:
         """Keep the status and the server's own words (its JSON `details`, and the `message` therein)."""
         self.status = status
         self.details = details
         self.message = message
+        self.retry_after = retry_after
         try:
             phrase = HTTPStatus(status).phrase
         except ValueError:
@@ -58,11 +67,11 @@ class Connection:
         """Talk to the server at `url`, with or without `/v1` or a scheme; `timeout` is in seconds between chunks."""
         self._session = session
         self._timeout = timeout
-        self._base, self._headers = _parse(url, (api_key or "").strip())
-        self._secrets = [value.rpartition(" ")[2] for value in self._headers.values()]
+        self._base, authorization, self._secrets = _parse(url, (api_key or "").strip())
+        self._headers = {"Authorization": authorization} if authorization else {}
         self._live: set[aiohttp.ClientResponse] = set()
         self._waiting: set[asyncio.Future[aiohttp.ClientResponse]] = set()
-        self.url = str(self._base.with_query(None).with_fragment(None)) if self._base else "?"
+        self.url = str(self._base.with_query(None).with_fragment(None)) if self._base else _shown(url)
 
     async def get(self, path: str) -> Any:
         """Return the JSON at `path`. Raises BackendError."""
@@ -74,12 +83,13 @@ class Connection:
 
     async def _json(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         with self._named_errors():
-            response = await self._send(method, path, body)
-            try:
-                await self._check(response)
-                return self._parse_json(response, await self._read(response))
-            finally:
-                response.release()
+            async with asyncio.timeout(self._timeout):
+                response = await self._send(method, path, body)
+                try:
+                    await self._check(response)
+                    return self._parse_json(response, await self._read(response))
+                finally:
+                    response.release()
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes]:
         """Yield what answers a JSON body as it comes; closing the generator closes the connection."""
@@ -116,19 +126,11 @@ class Connection:
         self, method: str, url: URL, body: Mapping[str, Any] | None, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         """Wait for the head of an answer, until `close` at the latest."""
-        timeout = aiohttp.ClientTimeout(
-            total=self._timeout * TOTAL_TIMEOUTS,
-            connect=2 * CONNECT_TIMEOUT,
-            sock_connect=CONNECT_TIMEOUT,
-            sock_read=self._timeout,
-        )
-        headers = {**self._headers, **headers}
-        waiting = asyncio.ensure_future(
-            self._session.request(method, url, json=body, headers=headers, allow_redirects=False, timeout=timeout)
-        )
+        waiting = asyncio.ensure_future(self._head(method, url, body, headers))
         self._waiting.add(waiting)
         try:
-            return await waiting
+            async with asyncio.timeout(self._timeout + CONNECT_TIMEOUT):  # the other limits are met by a byte at times
+                return await waiting
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -137,17 +139,33 @@ class Connection:
         finally:
             self._waiting.discard(waiting)
 
+    async def _head(
+        self, method: str, url: URL, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(
+            total=self._timeout * TOTAL_TIMEOUTS,
+            connect=2 * CONNECT_TIMEOUT,
+            sock_connect=CONNECT_TIMEOUT,
+            sock_read=self._timeout,
+        )
+        # The error of aiohttp ends here, unnamed even as a cause: it holds the headers, and the key with them.
+        with contextlib.suppress(aiohttp.ClientResponseError):
+            return await self._session.request(
+                method, url, json=body, headers={**self._headers, **headers}, allow_redirects=False, timeout=timeout
+            )
+        raise self.bad_answer("it does not speak HTTP")
+
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
         """Turn what aiohttp raises into our errors."""
         try:
             yield
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+            raise ServerCertificateError(url=self.url) from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise ServerUnreachableError(url=self.url) from error
         except TimeoutError as error:
             raise ServerTimeoutError(url=self.url, seconds=f"{self._timeout:g}") from error
-        except aiohttp.ClientResponseError as error:
-            raise self.bad_answer("it does not speak HTTP") from error
         except aiohttp.InvalidURL as error:
             raise ServerUnreachableError(url=self.url) from error
         except (aiohttp.ClientError, OSError) as error:  # the connection was there, and is no more
@@ -161,12 +179,13 @@ class Connection:
             return
         details: Mapping[str, Any] = {}
         with contextlib.suppress(ValueError, ServerBadAnswerError):
-            found = json.loads(await self._read(response))
+            found = json.loads(self._without_secrets((await self._read(response)).decode("utf-8", "replace")))
             details = found if isinstance(found, dict) else {}
         if isinstance(details.get("error"), dict):
             details = details["error"]
         words = next((details[key] for key in ("message", "error", "detail") if isinstance(details.get(key), str)), "")
-        raise RefusalError(self.url, response.status, details, self.clean(words))
+        retry_after = _seconds(response.headers.get("Retry-After", ""))
+        raise RefusalError(self.url, response.status, details, self.clean(words), retry_after)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -188,10 +207,13 @@ class Connection:
         return ServerBadAnswerError(url=self.url, reason=self.clean(reason))
 
     def clean(self, words: str) -> str:
-        """Return a server's words as they may be shown: short, and without the key, which some servers repeat."""
-        for secret in filter(None, self._secrets):
+        """Return a server's words as they may be shown: short, in a line, without the key that some servers repeat."""
+        return "".join(filter(str.isprintable, " ".join(self._without_secrets(words).split())))[:MAX_REASON]
+
+    def _without_secrets(self, words: str) -> str:
+        for secret in self._secrets:
             words = words.replace(secret, "***")
-        return words[:MAX_REASON]
+        return words
 
     async def close(self) -> None:
         """Break off what is still being streamed or waited for."""
@@ -202,8 +224,8 @@ class Connection:
         await asyncio.sleep(0)
 
 
-def _parse(url: str, api_key: str) -> tuple[URL | None, dict[str, str]]:
-    """Return the server's base address without user name and password, and the headers that stand for them."""
+def _parse(url: str, api_key: str) -> tuple[URL | None, str, list[str]]:
+    """Return the base address without user name and password, the header that stands for them, and what it keeps."""
     url = url.strip()
     if "://" not in url:
         url = f"http://{url}"
@@ -211,11 +233,28 @@ def _parse(url: str, api_key: str) -> tuple[URL | None, dict[str, str]]:
         parsed = URL(url)
         base = parsed.with_user(None).with_query(None).with_fragment(None).with_path(_API_PATH.sub("", parsed.path))
     except ValueError:
-        return None, {}
+        return None, "", []
     if parsed.scheme not in ("http", "https") or not parsed.host or not api_key.isprintable():
-        return None, {}
+        return None, "", []
     if api_key:
-        return base, {"Authorization": f"Bearer {api_key}"}
+        return base, f"Bearer {api_key}", [api_key]
     if parsed.user:
-        return base, {"Authorization": aiohttp.encode_basic_auth(parsed.user, parsed.password or "")}
-    return base, {}
+        basic = aiohttp.encode_basic_auth(parsed.user, parsed.password or "")
+        return base, basic, [basic.partition(" ")[2], *filter(None, [parsed.password])]
+    return base, "", []
+
+
+def _shown(url: str) -> str:
+    """Return an address that is none, without what may be secret in it."""
+    return url.rpartition("@")[2].partition("?")[0]
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds that a header `Retry-After` asks for (RFC 9110, 10.2.3): a number or a date; 0 for neither."""
+    if retry_after.isdecimal():
+        return min(float(retry_after), MAX_RETRY_AFTER)
+    try:
+        seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+    except ValueError, TypeError:
+        return 0.0
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,6 +21,12 @@ _LOGGER = logging.getLogger(__name__)
 WORKER: Final = Path(__file__).with_name("worker.py")
 MAX_LINE: Final = 2**20
 """Bytes an answer of the worker may have."""
+MAX_ANSWERS: Final = 16 * 2**20
+"""Bytes all answers to one request may have together; the worker ends when it sends more."""
+MAX_REQUEST: Final = 16 * 2**20
+"""Bytes a request may have; the worker takes no longer ones."""
+ENVIRONMENT: Final = ("CUDA_", "GGML_", "HIP_", "HSA_", "LD_LIBRARY_PATH", "LLAMA_", "NVIDIA_", "OMP_", "ROCR_", "VK_")
+"""How the variables begin that say where native libraries are and what they compute with; no others are passed on."""
 FAREWELL: Final = 2.0
 """Seconds the process gets to end by itself once its stdin is closed."""
 
@@ -34,6 +41,10 @@ class Channel:
         self.number = number
         self.operation = operation
         self.finished = False
+        self.on_finished: Callable[[], None] = lambda: None
+        """Called with the last answer, which may be long before anyone takes it."""
+        self.received = 0
+        """Bytes of its answers."""
         self._process = process
         self._answers: asyncio.Queue[Message | BackendError] = asyncio.Queue()
 
@@ -41,6 +52,8 @@ class Channel:
         """Take an answer, or the reason why there will be none."""
         self.finished = isinstance(answer, BackendError) or "done" in answer or "error" in answer
         self._answers.put_nowait(answer)
+        if self.finished:
+            self.on_finished()
 
     async def next(self) -> Message:
         """Return the next answer; the last has `done` or `error`. Raise a BackendError when the process ends first."""
@@ -113,20 +126,24 @@ class WorkerProcess:
         if self.ended:
             channel.put(again(self.ended))
             return channel
+        line = _line({"id": channel.number, "op": operation, **arguments})
+        if len(line) > MAX_REQUEST:
+            channel.put({"error": "failed", "reason": f"the request has more than {MAX_REQUEST} bytes"})
+            return channel
         self._channels[channel.number] = channel
-        self._send({"id": channel.number, "op": operation, **arguments})
+        self._send(line)
         if self._alarm is None:
             self._set_alarm()
         return channel
 
-    def _send(self, message: Message) -> None:
+    def _send(self, line: bytes) -> None:
         # Nothing waits for the pipe to drain: the worker always reads, and the end of the process is noticed elsewhere.
-        self._stdin.write(json.dumps(message).encode() + b"\n")
+        self._stdin.write(line)
 
     def cancel(self, channel: Channel) -> None:
         """Have the worker end a request."""
         if channel.number in self._channels and not self.ended:
-            self._send({"id": channel.number, "op": "cancel"})
+            self._send(_line({"id": channel.number, "op": "cancel"}))
 
     def forget(self, channel: Channel) -> None:
         """Hand out no more answers to a request, and have the worker end it."""
@@ -139,7 +156,7 @@ class WorkerProcess:
         if self._alarm:
             self._alarm.cancel()
             self._alarm = None
-        if any(channel.operation != "count" for channel in self._channels.values()) and not self.ended:
+        if self._channels and not self.ended:
             self._alarm = self._loop.call_later(self.silence, self._silent)
 
     def _silent(self) -> None:
@@ -151,8 +168,8 @@ class WorkerProcess:
         """Give each answer to its channel, until the process ends."""
         try:
             while line := await stdout.readline():
-                self._dispatch(json.loads(line))
-        except (ValueError, KeyError, OSError) as error:  # a line too long, or not ours
+                self._dispatch(_answer(line), len(line))
+        except (ValueError, RecursionError, OSError) as error:  # a line too long, or not ours
             _LOGGER.warning("The model's process sent something unreadable: %s", error)
         self._kill()
         status = await self._process.wait()
@@ -163,15 +180,19 @@ class WorkerProcess:
             _LOGGER.warning("The model's process %s ended: %s", self.pid, reason)
         self._end(WorkerDiedError(reason=reason))
 
-    def _dispatch(self, answer: Message) -> None:
+    def _dispatch(self, answer: Message, size: int) -> None:
         channel = self._channels.get(answer["id"])
         if channel is None:  # cancelled meanwhile, but a sign of life
             self._set_alarm()
             return
+        channel.received += size
+        if channel.received > MAX_ANSWERS:
+            raise ValueError(f"more than {MAX_ANSWERS} bytes for one request")
         channel.put(answer)
         if channel.finished:
             del self._channels[channel.number]
-        if channel.operation != "count":  # those are answered even while the model hangs
+        # A count is answered even while the model hangs: no sign of life for those who wait for the model.
+        if channel.operation != "count" or all(other.operation == "count" for other in self._channels.values()):
             self._set_alarm()
 
     def _end(self, reason: BackendError) -> None:
@@ -191,6 +212,8 @@ class WorkerProcess:
 
     def _reason(self, status: int) -> str:
         """Return why the process ended: the signal or status, and the line that says most."""
+        if self._closing:
+            return "closed"
         if status >= 0:
             return self._last_words[-1] if self._last_words else f"status {status}"
         try:
@@ -226,9 +249,28 @@ def again(error: BackendError) -> BackendError:
     return type(error)(**(error.translation_placeholders or {}))
 
 
+def _line(message: Message) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _answer(line: bytes) -> Message:
+    """Return the answer in a line. Raises ValueError when it is none."""
+    answer = json.loads(line)
+    if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
+        raise ValueError("no answer to a request")
+    forms = {"done": dict, "text": str, "error": str}
+    if not all(isinstance(answer[key], form) for key, form in forms.items() if key in answer):
+        raise ValueError("an answer of another form")
+    return answer
+
+
 def _environment(interpreter: str) -> dict[str, str]:
-    """Return the environment of the child: in the same Python it finds the same packages as Home Assistant."""
-    environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}  # a failed assertion would start a debugger
+    """Return the environment of the child, without what is secret in Home Assistant's: the supervisor's token, say.
+
+    In the same Python it finds the same packages as Home Assistant.
+    """
+    environment = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
+    environment["GGML_NO_BACKTRACE"] = "1"  # a failed assertion would start a debugger
     if interpreter == sys.executable:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     return environment

@@ -26,6 +26,7 @@ from ..errors import (
 from . import Backend, BackendInfo, Completion, Usage
 from .connection import Connection, RefusalError
 from .kinds import Piece, ServerKind, list_models, probe_kind
+from .line import Place, WaitingLine
 from .worker import StopFilter
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,6 +37,19 @@ EVENTS_PER_TOKEN: Final = 8
 """Events without text, such as progress, are bounded too."""
 FAREWELL: Final = 0.5
 """Seconds that a server gets to end its stream after the last word."""
+SIDE_BY_SIDE: Final = 8
+"""Requests that a server is sent at once, where it takes more than one; the others wait in line here."""
+RETRY_PAUSES: Final = (0.3,)
+"""Seconds before a request is sent once more of which nothing has come back yet."""
+BUSY: Final = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""What a server says that has too much to do, or still loads its model."""
 _DONE: Final = "[DONE]"
 _TRIAL: Final = Completion(prompt="Hello", max_tokens=1)
 _TOO_LONG: Final = re.compile(r"context length is (?P<length>\d+) tokens.*?requested (?P<tokens>\d+)", re.DOTALL)
@@ -61,12 +75,18 @@ class RemoteBackend(Backend):
         self._connection = Connection(session, url, api_key, timeout)
         self._model = model
         self._kind: ServerKind | None = None
-        self._turn = asyncio.Semaphore(1)
+        self._line = WaitingLine()
+        self._closed = False
 
     @property
     def kind(self) -> str | None:
         """The name of the server's kind, once it is known: llama.cpp, llama-cpp-python, vllm, ollama or openai."""
         return self._kind.name if self._kind else None
+
+    @property
+    def url(self) -> str:
+        """The server's address as it may be shown: without user name and password."""
+        return self._connection.url
 
     async def list_models(self) -> list[str]:
         """Return the names of the models that the server offers. Raises BackendError."""
@@ -107,22 +127,34 @@ class RemoteBackend(Backend):
         """Yield the continuation piece by piece.
 
         Close the generator (`contextlib.aclosing`) or cancel the task to cancel the request: the connection is closed,
-        and the server stops writing. Raises EmptyAnswerError, PromptTooLongError, and whatever `start` raises.
+        and the server stops writing. A request of which no word has come back is sent once more when the server is
+        busy or breaks off, since nothing was done by it yet. Raises EmptyAnswerError, PromptTooLongError, and whatever
+        `start` raises.
         """
-        kind = self._kind = self._kind or await probe_kind(self._connection)
-        async with self._turn if not kind.concurrent else contextlib.nullcontext():
+        begun = False
+        for pause in (*RETRY_PAUSES, None):
+            kind = self._kind = self._kind or await probe_kind(self._connection)
             try:
-                async with contextlib.aclosing(self._answer(kind, request)) as answer:
-                    async for text in answer:
-                        yield text
-            except RefusalError as refusal:
-                if not (request.grammar and _about_grammar(refusal)):
+                with await self._enter(kind, request.caller):
+                    async with contextlib.aclosing(self._answer(kind, request)) as answer:
+                        async for text in answer:
+                            begun = True
+                            yield text
+                return
+            except BackendError as error:
+                if begun or pause is None or self._closed:
                     raise
-                _LOGGER.warning("%s refuses the grammar; going on without: %s", kind.name, refusal.message)
-                kind.grammar = False
-                async with contextlib.aclosing(self._answer(kind, request)) as answer:
-                    async for text in answer:
-                        yield text
+                if isinstance(error, RefusalError) and request.grammar and kind.grammar and _about_grammar(error):
+                    _LOGGER.warning("%s refuses the grammar; going on without: %s", kind.name, error.message)
+                    kind.grammar = False
+                elif not _passing(error):
+                    raise
+            await asyncio.sleep(pause)
+
+    async def _enter(self, kind: ServerKind, caller: str) -> Place:
+        """Wait in the line before the server. Raises BusyError when it is too long."""
+        self._line.places = SIDE_BY_SIDE if kind.concurrent else 1
+        return await self._line.enter(caller)
 
     async def _answer(self, kind: ServerKind, request: Completion) -> AsyncGenerator[str]:
         """Yield the answer to one request, within its limits whatever the server does."""
@@ -199,7 +231,7 @@ class RemoteBackend(Backend):
         """Have the server read a prompt ahead of time, so that it is in its cache."""
         try:
             kind = self._kind = self._kind or await probe_kind(self._connection)
-            async with self._turn if not kind.concurrent else contextlib.nullcontext():
+            with await self._enter(kind, ""):
                 await self._drain(kind, kind.prefill_body(prompt, self._model))
         except BackendError as error:
             _LOGGER.debug("Could not read ahead: %s", error)
@@ -221,6 +253,7 @@ class RemoteBackend(Backend):
     @override
     async def close(self) -> None:
         """Break off what is still being written; the session stays open for others."""
+        self._closed = True
         await self._connection.close()
 
 
@@ -272,3 +305,10 @@ def _about_grammar(refusal: RefusalError) -> bool:
     return refusal.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) and (
         "grammar" in refusal.message.lower()
     )
+
+
+def _passing(error: BackendError) -> bool:
+    """Return whether the same request may well succeed in a moment."""
+    if isinstance(error, RefusalError):
+        return error.status in BUSY and error.retry_after <= max(RETRY_PAUSES)
+    return isinstance(error, ServerBrokeOffError)

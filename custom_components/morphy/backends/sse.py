@@ -21,9 +21,10 @@ class StreamReader(ABC):
 
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that are complete now. Raises ValueError when one grows too long."""
-        if self._after_cr and data:
+        if not data:
+            return []
+        if self._after_cr:
             data = data.removeprefix(b"\n")
-            self._after_cr = False
         *lines, self._rest = _LINE_END.split(self._rest + data)
         self._after_cr = data.endswith(b"\r")
         events = [event for line in lines for event in self._take(line)]

@@ -1,16 +1,21 @@
 """The process that owns llama.cpp: requests in on stdin, answers out on stdout, one JSON object a line.
 
 It is run as a plain script (standard library and llama_cpp only), so that a native crash costs one turn and never Home
-Assistant, and so that it may live in another Python than Home Assistant's. It ends as soon as its stdin closes.
+Assistant, and so that it may live in another Python than Home Assistant's. It ends as soon as its stdin closes. Once
+the first request, `load`, has named the model, it gives up every right but to read that (confine.py).
 
 | `op` of a request | what else it has | the answer's `done` |
 |---|---|---|
-| `load` | `path`, `context_length`, `threads` | `model`, `context_length`, `chat_template` |
+| `load` | `path`, `context_length`, `threads`, `special`, `known` | as below |
 | `complete` | `prompt`, `stop`, `grammar`, `max_tokens`, `temperature` | usage, after any number of `{"id", "text"}` |
 | `prefill` | `prompt` | usage |
 | `count` | `text` | `tokens`; at once, also while another request runs |
 | `cancel` | | none: the request with this `id` is done between two tokens, or two chunks of its prompt |
 
+A text is `doubtful` beside it when the answer so far is less likely than the model's `morphy.least_certainty` allows.
+`load` is done with `model`, `context_length`, `chat_template`, `file`, and in `confined` the rights it gave up.
+The strings of `special` are the only special tokens that a prompt can hold; all else in it is plain characters.
+`known` and `file` are fingerprints of the model's file (model_file.py), `known` null for one that is new.
 Every request has an `id`, and so has every answer. While a prompt is read, `{"id", "read": tokens}` is a sign of life.
 A request that fails is answered by `{"id", "error": kind}` with details beside it.
 """
@@ -20,13 +25,16 @@ from __future__ import annotations
 import codecs
 import contextlib
 import ctypes
+import dataclasses
 import faulthandler
 import importlib
 import importlib.util
 import json
+import math
 import os
 import queue
 import random
+import re
 import signal
 import sys
 import threading
@@ -39,6 +47,13 @@ from typing import IO, Any
 
 MAX_LINE = 16 * 2**20
 """Bytes a request may have; a longer one ends the process."""
+MAX_ANSWER = 2**20
+"""Bytes an answer may have."""
+MAX_REASON = 500
+"""Characters of a reason."""
+LEAST_CERTAINTY = "morphy.least_certainty"
+"""GGUF metadata of our own: the logarithm of the least probability at which an answer's calls are worth making."""
+OPERATIONS = ("load", "complete", "prefill", "count", "cancel")
 CHUNK_WORK = 2**34
 """Tokens times parameters that are read in one go: between two chunks a request can be cancelled."""
 CHUNK_LIMITS = (32, 128)
@@ -90,7 +105,9 @@ class StopFilter:
 class Model:
     """A model in memory, and the one sequence of tokens that its context has read."""
 
-    def __init__(self, lib: Any, path: str, context_length: int, threads: int, words: deque[str]) -> None:
+    def __init__(
+        self, lib: Any, path: str, context_length: int, threads: int, special: Sequence[str], words: deque[str]
+    ) -> None:
         """Load the GGUF at `path`; `words` collects llama.cpp's complaints. Raises RequestError."""
         self.lib = lib
         params = lib.llama_model_default_params()
@@ -105,6 +122,10 @@ class Model:
         if not self.ctx:
             raise RequestError("model_invalid", reason=_first(words) or "llama.cpp could not make a context for it")
         self.vocab = lib.llama_model_get_vocab(self.model)
+        self._vocabulary = lib.llama_vocab_n_tokens(self.vocab)
+        least = self._metadata(LEAST_CERTAINTY)
+        self.least_certainty = float(least) if least else None
+        self._special = [marker for marker in special if len(self._tokens(marker, special=True)) == 1]
         self.memory = lib.llama_get_memory(self.ctx)
         self.recurrent = bool(lib.llama_model_is_recurrent(self.model) or lib.llama_model_is_hybrid(self.model))
         self.tokens: list[int] = []
@@ -144,11 +165,22 @@ class Model:
         return buffer.value.decode("utf-8", "replace") if length > 0 else None
 
     def tokenize(self, text: str) -> list[int]:
-        """Return the tokens of a prompt: special tokens as such, BOS only where the GGUF asks for it."""
+        """Return the tokens of a prompt: BOS only where the GGUF asks for it, and of special tokens our own alone.
+
+        What else the vocabulary holds, such as `</s>` or `[INST]`, stands in a name or in the user's words, and is read
+        as the characters it consists of.
+        """
+        tokens = [self.lib.llama_vocab_bos(self.vocab)] if self.lib.llama_vocab_get_add_bos(self.vocab) else []
+        pieces = re.split(f"({'|'.join(map(re.escape, self._special))})", text) if self._special else [text]
+        for number, piece in enumerate(pieces):
+            tokens += self._tokens(piece, special=number % 2 == 1)
+        return tokens
+
+    def _tokens(self, text: str, *, special: bool) -> list[int]:
         data = text.encode("utf-8", "replace")
         size = len(data) + 8
         buffer = (self.lib.llama_token * size)()
-        count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, size, True, True)
+        count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, size, False, special)
         return list(buffer[:count])
 
     def piece(self, token: int) -> bytes:
@@ -159,6 +191,11 @@ class Model:
             buffer = ctypes.create_string_buffer(-length)
             length = self.lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, True)
         return buffer.raw[:length]
+
+    def log_probability(self, token: int) -> float:
+        """Return the natural logarithm of the probability that the model gave to a token it may write next."""
+        logits = self.lib.llama_get_logits_ith(self.ctx, -1)[: self._vocabulary]
+        return float(logits[token] - math.log(sum(map(math.exp, logits))))
 
     def ends(self, token: int) -> bool:
         """Return whether the token ends an answer."""
@@ -312,41 +349,81 @@ class Worker:
         self._write_lock = threading.Lock()
         self._queue: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
+        self._lib: Any = None
+        self._no_lib = ""
+        self._confined: list[str] = []
         self._model: Model | None = None
+        self._model_file = _sibling("model_file")
+        self._path = Path()
+        self._file: Any = None
         self._words: deque[str] = deque(maxlen=20)
         self._log_callback: Any = None
 
     def serve(self) -> None:
         """Answer until stdin closes; never returns."""
+        load = self._receive()
+        self._prepare(str(load.get("path")))
+        self._queue.put(load)
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             request = self._queue.get()
-            number = request["id"]
-            try:
-                self._send(number, done=getattr(self, f"_{request['op']}")(request))
-            except RequestError as error:
-                self._send(number, **error.answer)
-            except Exception as error:  # the process lives on, and the caller is told
-                self._send(number, error="failed", reason=f"{type(error).__name__}: {error}")
-            self._cancelled.discard(number)
+            self._answer(request)
+            # Whatever came before this request is finished; a late word to cancel it means nothing any more.
+            self._cancelled.difference_update([number for number in tuple(self._cancelled) if number <= request["id"]])
+
+    def _prepare(self, path: str) -> None:
+        """Load llama.cpp, then give up all rights but to read the model, while no other thread exists to keep them."""
+        try:
+            self._lib = lib = _bindings()
+        except Exception as error:
+            self._no_lib = f"{type(error).__name__}: {error}"
+            return
+        self._log_callback = lib.llama_log_callback(self._log)
+        lib.llama_log_set(self._log_callback, None)
+        lib.llama_backend_init()
+        self._confined = _sibling("confine").confine(path, driver=bool(lib.llama_supports_gpu_offload()))
 
     def _listen(self) -> None:
         """Take requests in, and act at once on those that must not wait; runs in a thread of its own."""
-        while line := self._requests.readline(MAX_LINE + 1):
-            if len(line) > MAX_LINE:
-                break
-            request = json.loads(line)
+        while True:
+            request = self._receive()
             if request["op"] == "cancel":
                 self._cancelled.add(request["id"])
             elif request["op"] == "count" and self._model:
-                self._send(request["id"], done=self._count(request))
+                self._answer(request)
             else:
                 self._queue.put(request)
+
+    def _receive(self) -> dict[str, Any]:
+        """Return the next request, past all lines that are none."""
+        while line := self._requests.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
+                _complain(f"a request has more than {MAX_LINE} bytes")
+                break
+            try:
+                request = json.loads(line)
+            except (ValueError, RecursionError):
+                request = None
+            if isinstance(request, dict) and isinstance(request.get("id"), int) and request.get("op") in OPERATIONS:
+                return request
+            _complain("a line that is no request was passed over")
         # Whoever started this process is gone: end now, also from the middle of a native call.
         os._exit(0)
 
+    def _answer(self, request: dict[str, Any]) -> None:
+        """Carry a request out and send what comes of it."""
+        number = request["id"]
+        try:
+            self._send(number, done=getattr(self, f"_{request['op']}")(request))
+        except RequestError as error:
+            self._send(number, **error.answer)
+        except Exception as error:  # the process lives on, and the caller is told
+            self._send(number, error="failed", reason=f"{type(error).__name__}: {error}"[:MAX_REASON])
+
     def _send(self, number: int, **answer: Any) -> None:
         line = json.dumps({"id": number, **answer}).encode() + b"\n"
+        if len(line) > MAX_ANSWER:
+            raise RequestError("failed", reason="the answer is too long")
         try:
             with self._write_lock:
                 self._answers.write(line)
@@ -355,19 +432,31 @@ class Worker:
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         path = str(request["path"])
-        _check_file(path)
-        try:
-            lib = _bindings()
-        except Exception as error:
-            raise RequestError("runtime_missing", reason=f"{type(error).__name__}: {error}") from error
-        self._log_callback = lib.llama_log_callback(self._log)
-        lib.llama_log_set(self._log_callback, None)
-        lib.llama_backend_init()
+        self._path = Path(path)
+        self._file = self._examine(self._path, request.get("known"), request["id"])
+        if self._lib is None:
+            raise RequestError("runtime_missing", reason=self._no_lib)
         threads = request["threads"] or max(1, _cores() - 1)
-        model = Model(lib, path, int(request["context_length"]), int(threads), self._words)
+        model = Model(
+            self._lib, path, int(request["context_length"]), int(threads), request.get("special", ()), self._words
+        )
         self._try_out(model)
         self._model = model
-        return model.describe()
+        return {**model.describe(), "file": dataclasses.asdict(self._file), "confined": self._confined}
+
+    def _examine(self, path: Path, known: dict[str, Any] | None, number: int) -> Any:
+        """Return the fingerprint of a file that may be loaded. Raises RequestError."""
+        accepted = self._model_file.Fingerprint(**known) if known else None
+        try:
+            return self._model_file.examine(path, accepted, lambda: self._send(number, read=0))
+        except self._model_file.ModelFileError as error:
+            raise RequestError(error.kind, **error.details) from None
+
+    def _check_unchanged(self) -> None:
+        """Raise RequestError when the file is another one by now: its old pages may be gone, or mixed with new ones."""
+        with contextlib.suppress(OSError):  # a file that is gone is still there for the one who has it open
+            if not self._file.fits(self._path.stat()):
+                raise RequestError("model_replaced")
 
     def _try_out(self, model: Model) -> None:
         """Write one token, so that a model that loads but cannot run is found here and not in a turn."""
@@ -385,9 +474,7 @@ class Worker:
         if level == GGML_LOG_LEVEL_ERROR:
             self._words.append(words.strip())
         if level in (GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR):
-            with contextlib.suppress(OSError):
-                sys.stderr.write(words)
-                sys.stderr.flush()
+            _complain(words)
 
     def _count(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._model is None:
@@ -412,6 +499,7 @@ class Worker:
         model, number = self._model, request["id"]
         if model is None:
             raise RequestError("failed", reason="no model is loaded")
+        self._check_unchanged()
         prompt = model.tokenize(request["prompt"])
         if not prompt:
             raise RequestError("failed", reason="the prompt is empty")
@@ -428,14 +516,18 @@ class Worker:
         stop = StopFilter(request["stop"])
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(int(request["max_tokens"]), model.context_length - len(model.tokens))
+        certainty, doubt = 0.0, dict[str, bool]()
         for written in range(room):
             if number in self._cancelled:
                 return written
             token = sampler.next()
             if model.ends(token):
                 break
+            if model.least_certainty is not None and not doubt:
+                certainty += model.log_probability(token)
+                doubt = {"doubtful": True} if certainty < model.least_certainty else {}
             if text := stop.feed(decoder.decode(model.piece(token))):
-                self._send(number, text=text)
+                self._send(number, text=text, **doubt)
             if stop.stopped:
                 return written + 1
             if written + 1 < room:
@@ -446,6 +538,17 @@ class Worker:
         if text := stop.close():
             self._send(number, text=text)
         return written
+
+
+def _sibling(name: str) -> Any:
+    """Import a module that lies beside this script; the others there are Home Assistant's side."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _bindings() -> Any:
@@ -459,17 +562,11 @@ def _bindings() -> Any:
     return importlib.import_module("llama_cpp.llama_cpp")
 
 
-def _check_file(path: str) -> None:
-    """Raise RequestError for what is plainly no model, in words that say more than llama.cpp's."""
-    try:
-        with Path(path).open("rb") as file:
-            magic = file.read(4)
-    except FileNotFoundError:
-        raise RequestError("model_missing") from None
-    except OSError as error:
-        raise RequestError("model_invalid", reason=error.strerror or str(error)) from None
-    if magic != b"GGUF":
-        raise RequestError("model_invalid", reason="it does not start as a GGUF file does")
+def _complain(words: str) -> None:
+    """Write to stderr, from where the last words of a process that ends are taken."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(words.rstrip("\n") + "\n")
+        sys.stderr.flush()
 
 
 def _first(words: deque[str]) -> str:

@@ -13,6 +13,11 @@ from .reader import Call, Event, Malformed, Reader, Speech
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (MorphyDialect(), LinesDialect())}
 """The dialects by name."""
 
+SPECIAL_TOKENS: tuple[str, ...] = tuple(
+    dict.fromkeys(token for dialect in DIALECTS.values() for token in dialect.special_tokens)
+)
+"""The special tokens that any dialect writes; a prompt means no others."""
+
 
 def get_dialect(name: str) -> Dialect:
     """Return the dialect of this name; KeyError for one that is not there."""
@@ -23,6 +28,7 @@ __all__ = [
     "CATALOGUE",
     "DIALECTS",
     "SERVICES",
+    "SPECIAL_TOKENS",
     "Action",
     "Answer",
     "Area",

@@ -21,6 +21,8 @@ class Dialect(ABC):
     """The end of an answer first; a model that begins another turn instead has ended it too."""
     calls_first: ClassVar[bool]
     """Whether calls stand before the speech, so that text which comes before any call claims no action."""
+    claim_words: ClassVar[frozenset[str]] = frozenset()
+    """The first words of the sentences, and of those alone, that tell of an action; empty where nobody can know."""
 
     @abstractmethod
     def system(self, home: Home, instructions: str) -> str:
@@ -41,6 +43,25 @@ class Dialect(ABC):
     def reader(self, home: Home) -> Reader:
         """Return a reader for one answer about this Home."""
         return Reader()
+
+    def may_claim(self, text: str) -> bool:
+        """Return whether a sentence that begins with this text may tell of an action."""
+        words = text.split(maxsplit=1)
+        if not words:
+            return True
+        first = _plain(words[0])
+        whole = len(words) > 1 or text[-1].isspace()
+        return first in self.claim_words or (not whole and any(claim.startswith(first) for claim in self.claim_words))
+
+    def claims(self, text: str, home: Home) -> bool:
+        """Return whether a whole sentence tells of an action, rather than of a device of the home by its name."""
+        spoken = text.strip().casefold()
+        named = any(spoken.startswith(name.casefold()) for device in home.devices for name in device.names)
+        return not named and _plain(next(iter(spoken.split()), "")) in self.claim_words
+
+
+def _plain(word: str) -> str:
+    return word.casefold().strip(".,:;!")
 
 
 def services_in_order(home: Home) -> list[Service]:

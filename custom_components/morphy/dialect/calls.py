@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from .catalogue import WORDS
 from .home import Action, ArgumentValue
 
-CALL_START = re.compile(r"[ \t]*[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\(")
+CALL_START = re.compile(r"\s*[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\(")
 """How a line begins that may be a call."""
 
-_SERVICE = re.compile(r"[ \t;,]*([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\(")
-_PARTIAL_START = re.compile(r"[ \t]*(?:[a-z][a-z0-9_]*(?:\.(?:[a-z][a-z0-9_]*)?)?)?")
+_SERVICE = re.compile(r"[\s;,]*([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\(")
+_PARTIAL_START = re.compile(r"\s*(?:[a-z][a-z0-9_]*(?:\.(?:[a-z][a-z0-9_]*)?)?)?")
 _KEY = re.compile(r"[ \t]*([a-z_][a-z0-9_]*)[ \t]*[=:](?!=)[ \t]*")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,15}\.?\d{0,15}|\.\d{1,15})")  # longer ones stay text: Python and JSON have limits
 _COLOR_LIMIT = 10**6

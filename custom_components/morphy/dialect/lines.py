@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from .base import Dialect, services_in_order
 from .calls import write_call
-from .chatml import data
 from .grammar import MAX_CALLS, call_rules, speech_rules
 from .home import Answer, Device, Home
+from .text import data, words
 
 
 class LinesDialect(Dialect):
@@ -26,7 +26,7 @@ class LinesDialect(Dialect):
     def system(self, home: Home, instructions: str) -> str:
         """Return instructions, services and devices; no newline stands at the end."""
         services = ", ".join(service.name for service in services_in_order(home))
-        lines = [data(instructions, len(instructions)), f"Services: {services}", "Devices:"]
+        lines = [words(instructions), f"Services: {services}", "Devices:"]
         return "\n".join([*lines, *map(_device_line, home.devices)])
 
     def write(self, answer: Answer, home: Home) -> str:

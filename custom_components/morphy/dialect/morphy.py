@@ -14,13 +14,16 @@ from collections.abc import Iterator
 
 from .base import Dialect, services_in_order
 from .calls import write_call
-from .chatml import data
 from .grammar import MAX_CALLS, call_rules, one_of, speech_rules
 from .home import Answer, Area, Device, Floor, Home, Service
 from .reader import Reader
+from .text import data, value, words
 
 MAX_EVIDENCE = 8
 """Listing lines an answer may copy."""
+
+MAX_NAMES = 10
+"""Names of one device or place that are told."""
 
 _LISTING_LINE = re.compile(r'[^"]*("[^"]*" )+[a-z_]+\.[a-z0-9_]+( = .*)?')
 
@@ -31,10 +34,16 @@ class MorphyDialect(Dialect):
     name = "morphy"
     default_instructions = "You are 'Al', a helpful AI Assistant that controls the devices in a house."
     calls_first = True
+    claim_words = frozenset({
+        "activated", "added", "armed", "brightened", "checked", "closed", "dimmed", "disarmed",
+        "locked", "muted", "opened", "paused", "playing", "pressed", "removed", "resumed",
+        "sent", "set", "skipped", "slowed", "sped", "started", "stopped", "toggled",
+        "triggered", "turned", "unlocked", "unmuted", "went",
+    })  # fmt: skip
 
     def system(self, home: Home, instructions: str) -> str:
         """Return what stays the same first (instructions, services, areas), then devices, time and room."""
-        lines = [data(instructions, len(instructions))]
+        lines = [words(instructions)]
         if services := services_in_order(home):
             lines.append(f"Services: {', '.join(map(_service, services))}")
         if home.areas:
@@ -126,7 +135,7 @@ def _device_line(device: Device, home: Home) -> Iterator[str]:
     area = home.area_by_id.get(device.area or "")
     yield f"{_name(area)} " if area else ""
     yield from _names(device.names)
-    told = "; ".join([data(device.state), *(f"{key} {data(value)}" for key, value in device.attributes.items())])
+    told = "; ".join([value(device.state), *(f"{key} {value(text)}" for key, text in device.attributes.items())])
     yield f"{device.id} = {told}"
 
 
@@ -142,7 +151,7 @@ def _floor_line(floor: Floor) -> str:
 
 
 def _names(names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
+    for name in names[:MAX_NAMES]:
         yield f'"{_unquoted(name)}" '
 
 

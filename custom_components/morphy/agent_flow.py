@@ -1,0 +1,179 @@
+"""The dialogs of an agent: what it may control, how its model is spoken to, and who answers when that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.config_entries import ConfigEntry, ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.const import CONF_NAME
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TemplateSelector,
+    TextSelector,
+)
+
+from .const import (
+    CONF_CONFIRM_ENTITIES,
+    CONF_CONFIRM_RISKY,
+    CONF_DIALECT,
+    CONF_DOMAINS,
+    CONF_FALLBACK,
+    CONF_FALLBACK_AFTER,
+    CONF_INSTRUCTIONS,
+    CONF_MAX_TOKENS,
+    CONF_TEMPERATURE,
+    DEFAULT_FALLBACK_AFTER,
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_TEMPERATURE,
+    DOMAIN,
+    FALLBACK_HOME_ASSISTANT,
+)
+from .dialect import CATALOGUE, DIALECTS, get_dialect
+
+AGENT_NAME: Final = "Morphy"
+SECTION_ADVANCED: Final = "advanced"
+SECTION_STAND_IN: Final = "stand_in"
+
+
+def whole_number(low: int, high: int, unit: str | None = None) -> vol.All[Any]:
+    """Return a validator for a whole number typed into a box."""
+    config = NumberSelectorConfig(min=low, max=high, step=1, mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
+    return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+ADVANCED: Final = section(
+    vol.Schema(
+        {
+            vol.Required(CONF_DIALECT): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(DIALECTS), mode=SelectSelectorMode.DROPDOWN, translation_key=CONF_DIALECT
+                )
+            ),
+            vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): NumberSelector(
+                NumberSelectorConfig(min=0, max=2, step=0.05, mode=NumberSelectorMode.SLIDER)
+            ),
+            vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): whole_number(16, 4096, "tokens"),
+        }
+    ),
+    {"collapsed": True},
+)
+
+
+def _stand_ins(hass: HomeAssistant, own: ConfigEntry) -> dict[str, str]:
+    """Return the names of those that can answer when an entry's own model cannot, by what is kept of them."""
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+    names = {entry.entry_id: entry.title for entry in entries if entry.entry_id != own.entry_id}
+    return names | {FALLBACK_HOME_ASSISTANT: "Home Assistant"}
+
+
+def _schema(stand_ins: Mapping[str, str]) -> vol.Schema:
+    options = [SelectOptionDict(value=value, label=label) for value, label in stand_ins.items()]
+    stand_in = {
+        vol.Optional(CONF_FALLBACK): SelectSelector(
+            SelectSelectorConfig(options=options, multiple=True, mode=SelectSelectorMode.DROPDOWN)
+        ),
+        vol.Required(CONF_FALLBACK_AFTER, default=DEFAULT_FALLBACK_AFTER): whole_number(1, 60, "s"),
+    }
+    return vol.Schema(
+        {
+            vol.Required(CONF_NAME, default=AGENT_NAME): TextSelector(),
+            vol.Optional(CONF_INSTRUCTIONS): TemplateSelector(),
+            # Without a default: a list that was emptied must not come back full.
+            vol.Required(CONF_DOMAINS): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(CATALOGUE),
+                    multiple=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                    translation_key=CONF_DOMAINS,
+                )
+            ),
+            vol.Required(CONF_CONFIRM_RISKY, default=True): BooleanSelector(),
+            vol.Optional(CONF_CONFIRM_ENTITIES): EntitySelector(
+                EntitySelectorConfig(domain=list(CATALOGUE), multiple=True)
+            ),
+            vol.Required(SECTION_ADVANCED): ADVANCED,
+            vol.Required(SECTION_STAND_IN): section(vol.Schema(stand_in), {"collapsed": True}),
+        }
+    )
+
+
+def suggest_dialect(*names: str) -> str:
+    """Return the dialect that a model of these names (its own, its file's) was most likely trained for."""
+    return "morphy" if any("morphy" in Path(name).name.lower() for name in names) else "lines"
+
+
+def default_agent(dialect: str) -> dict[str, Any]:
+    """Return the data of an agent that may control everything it is shown, and asks before what is risky."""
+    return {
+        CONF_DIALECT: dialect,
+        CONF_TEMPERATURE: DEFAULT_TEMPERATURE,
+        CONF_MAX_TOKENS: DEFAULT_MAX_TOKENS,
+        CONF_CONFIRM_RISKY: True,
+    }
+
+
+def _read(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent's data from its form; what can be absent is kept only where it is not the default."""
+    data = {CONF_CONFIRM_RISKY: user_input[CONF_CONFIRM_RISKY], **user_input[SECTION_ADVANCED]}
+    domains = [domain for domain in CATALOGUE if domain in user_input[CONF_DOMAINS]]
+    if len(domains) < len(CATALOGUE):
+        data[CONF_DOMAINS] = domains
+    instructions = user_input.get(CONF_INSTRUCTIONS, "").strip()
+    if instructions not in {"", *(dialect.default_instructions for dialect in DIALECTS.values())}:
+        data[CONF_INSTRUCTIONS] = instructions
+    if entities := user_input.get(CONF_CONFIRM_ENTITIES):
+        data[CONF_CONFIRM_ENTITIES] = entities
+    if user_input[SECTION_STAND_IN].get(CONF_FALLBACK):
+        data |= user_input[SECTION_STAND_IN]
+    return data
+
+
+class AgentSubentryFlow(ConfigSubentryFlow):
+    """Add an agent, or change one."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Add an agent."""
+        if user_input is not None:
+            return self.async_create_entry(title=user_input[CONF_NAME], data=_read(user_input))
+        entry = self._get_entry()
+        others = (agent.data[CONF_DIALECT] for agent in entry.subentries.values() if CONF_DIALECT in agent.data)
+        return self._form("user", AGENT_NAME, default_agent(next(others, suggest_dialect(entry.title))))
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Change an agent."""
+        agent = self._get_reconfigure_subentry()
+        if user_input is not None:
+            return self.async_update_and_abort(
+                self._get_entry(), agent, title=user_input[CONF_NAME], data=_read(user_input)
+            )
+        return self._form("reconfigure", agent.title, agent.data)
+
+    def _form(self, step: str, name: str, data: Mapping[str, Any]) -> SubentryFlowResult:
+        stand_ins = _stand_ins(self.hass, self._get_entry())
+        chosen = [value for value in data.get(CONF_FALLBACK, ()) if value in stand_ins]
+        values = {
+            CONF_NAME: name,
+            CONF_INSTRUCTIONS: get_dialect(data[CONF_DIALECT]).default_instructions,
+            CONF_DOMAINS: list(CATALOGUE),
+            **data,
+            SECTION_ADVANCED: data,
+            SECTION_STAND_IN: {**data, CONF_FALLBACK: chosen},
+        }
+        schema = self.add_suggested_values_to_schema(_schema(stand_ins), values)
+        return self.async_show_form(step_id=step, data_schema=schema)
