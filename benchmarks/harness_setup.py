@@ -1,20 +1,30 @@
 """Set Morphy up in a Home Assistant under evaluation, as a user gets it: through the config flow, with every default.
 
 For an evaluation harness that calls `async_setup_agent(hass)` in each of its homes and `async_teardown_agent(hass)`
-after it; benchmarks/README.md has the command.
+after it; benchmarks/README.md has the command. MORPHY_EVAL_GGUF names a model file to use as if it were the bundled
+one.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.loader import async_get_integration
 
 DOMAIN = "morphy"
+MODEL_VARIABLE = "MORPHY_EVAL_GGUF"
 
 
 async def async_setup_agent(hass: HomeAssistant) -> str:
     """Add Morphy with the bundled model and return the name of the integration, which then has one agent."""
+    if model := os.environ.get(MODEL_VARIABLE):
+        integration: Any = await (await async_get_integration(hass, DOMAIN)).async_get_component()
+        integration.BUNDLED_MODEL = Path(model)
     flows = hass.config_entries.flow
     result: ConfigFlowResult = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
     result = await flows.async_configure(result["flow_id"], {"next_step_id": "local"})
