@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     """Something changed that nobody asked for, or changed into something else than was asked for."""
     TOO_LITTLE = "too little"
     """Called an action, and changed nothing unwanted, yet not all that was asked for, or nothing."""
+    ASKED = "asked first"
+    """Asked whether it should, as it does before a risky action; a request alone never gets past that."""
     NOTHING = "nothing"
     """Did nothing, or did not understand."""
     WRONG_ANSWER = "wrong answer"
@@ -49,6 +51,8 @@ def outcome(case: Record, prediction: Record, failure: Record | None) -> Outcome
     if kind == "answer":
         declined = not prediction.get("answer") or prediction["answer"].startswith("Sorry")
         return Outcome.NOTHING if declined else Outcome.WRONG_ANSWER
+    if (prediction.get("answer") or "").endswith("?"):
+        return Outcome.ASKED
     return Outcome.TOO_LITTLE if prediction.get("calls") else Outcome.NOTHING
 
 

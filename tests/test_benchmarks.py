@@ -34,6 +34,7 @@ def failure(*why: str, lenient: bool = False) -> dict[str, Any]:
         ("changes", {"effects": LAMP, "calls": CALL}, failure("light.lamp: state 'on', want 'off'"), Outcome.WRONG_ACT),
         ("changes", {"effects": LAMP, "calls": CALL}, failure("fan.old: state 'on', want 'off'"), Outcome.TOO_LITTLE),
         ("changes", {"effects": {}, "calls": CALL}, failure("fan.old: state 'on', want 'off'"), Outcome.TOO_LITTLE),
+        ("changes", {"effects": {}, "calls": [], "answer": "Shall I?"}, failure("lock.door: still"), Outcome.ASKED),
         ("changes", {"effects": {}, "calls": []}, failure("fan.old: state 'on', want 'off'"), Outcome.NOTHING),
         ("none", {"effects": {}, "calls": CALL}, failure("unwanted call light.turn_on"), Outcome.WRONG_ACT),
         ("answer", {"effects": LAMP, "answer": "Yes."}, failure("answer 'Yes.' lacks"), Outcome.WRONG_ACT),
@@ -105,7 +106,7 @@ def test_a_run_leaves_its_table_and_every_outcome(
 ) -> None:
     assert evaluate.main(command) == 0
     table = capfd.readouterr().out
-    assert "| ALL |  | 3 | 33.3% | 6%-79% | 0.0% | 0.0% | 0.0% | 66.7% | 0.0% |" in table
+    assert "| ALL |  | 3 | 33.3% | 6%-79% | 0.0% | 0.0% | 0.0% | 0.0% | 66.7% | 0.0% |" in table
     assert (tmp_path / "out.outcomes.md").read_text(encoding="utf-8") == table
     written = json.loads((tmp_path / "out.outcomes.json").read_text(encoding="utf-8"))
     assert written["cases"] == {"1": "right", "2": "nothing", "3": "nothing"}
