@@ -8,7 +8,7 @@ import pytest
 import torch
 import toy
 
-from morphy_training import pretrain, recipe, runs, tune
+from morphy_training import export, pretrain, recipe, runs, tune
 
 torch.set_num_threads(1)
 
@@ -29,3 +29,10 @@ def run(smoke: recipe.Recipe, tmp_path_factory: pytest.TempPathFactory) -> runs.
     tune.tune(smoke, folder, toy.stream)
     tune.merge(smoke, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def files(smoke: recipe.Recipe, run: runs.Folder) -> list[Path]:
+    """The run's GGUF files, the whole one first."""
+    pytest.importorskip("llama_cpp")
+    return export.export(smoke, run)

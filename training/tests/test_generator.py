@@ -37,6 +37,7 @@ def domains_hit(home: Home, action: Action) -> set[str]:
 def test_answers_hold_in_their_homes(options: dict[str, float | bool]) -> None:
     for example in take(400, **options):
         allowed = valid_targets(example.home)
+        arguments = {service.name: service.arguments for service in example.home.services}
         for exchange in example.turns:
             assert exchange.request.strip() == exchange.request != ""
             assert exchange.answer.speech
@@ -49,7 +50,7 @@ def test_answers_hold_in_their_homes(options: dict[str, float | bool]) -> None:
                 assert action.targets
                 assert set(action.targets) <= allowed
                 assert domains_hit(example.home, action) <= {service.domain}
-                assert service in example.home.services
+                assert set(action.data) <= set(arguments[action.service]), action
 
 
 def reached(home: Home, target: str, domain: str) -> bool:
@@ -80,7 +81,7 @@ def test_homes_have_unique_ids_and_known_areas() -> None:
         assert all(device.area is None or device.area in example.home.area_by_id for device in example.home.devices)
         assert example.home.room is None or example.home.room in example.home.area_by_id
         assert example.home.now
-        assert 1 <= len(example.turns) <= 8
+        assert 1 <= len(example.turns) <= 14
 
 
 def test_difficulty_sets_the_size() -> None:
@@ -88,12 +89,14 @@ def test_difficulty_sets_the_size() -> None:
     sizes = [len(example.home.devices) for example in take(300)]
     assert min(sizes) >= 2
     assert max(sizes) <= 40
-    assert 12 < sum(sizes) / len(sizes) < 24
+    assert 18 < sum(sizes) / len(sizes) < 28
 
 
 def test_heldout_names_are_in_no_training_home() -> None:
     language = load_language("en")
+    rooms = {room.split()[0] for room in language.words["rooms"]}
     kept = {name for noun in language.nouns.values() for name in noun.heldout if len(name) > 5}
+    kept = {name for name in kept if name.split()[0] not in rooms}  # `cellar blower` may be the blower of a cellar
     spoken = " | ".join(
         name.lower() for example in take(400) for device in example.home.devices for name in device.names
     )
@@ -112,7 +115,7 @@ def test_shares() -> None:
             counts[name] += 1
     total = counts["question"] + counts["action"] + counts["none"]
     assert 0.18 < counts["question"] / total < 0.33
-    assert counts["none"] / total > 0.12
+    assert counts["none"] / total > 0.1
     missing = {control.name for control in CONTROLS} - set(counts)
     assert not missing
 

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import TrainingError
+from .errors import Stopped, TrainingError
+
+_STEPS = ("pretrain", "tune", "merge", "export", "evaluate")
+"""What `all` does, in this order."""
 
 
 def _training() -> Path:
@@ -21,9 +24,12 @@ def _training() -> Path:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    begun = time.monotonic()
+    arguments = argparse.Namespace(**vars(_parser().parse_args(argv)), begun=begun)
     try:
         _COMMANDS[arguments.command](arguments)
+    except Stopped as stopped:
+        print(stopped)
     except TrainingError as error:
         print(f"morphy-train: {error}", file=sys.stderr)
         return 1
@@ -43,24 +49,67 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file's name>)")
         command.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+        if name in ("pretrain", "tune", "ablate", "export", "all"):
+            command.add_argument(
+                "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where torch sees one"
+            )
+        if name in ("pretrain", "tune", "ablate", "all"):
+            command.add_argument("--micro-tokens", type=int, help="tokens computed at once (default: by device)")
+            command.add_argument("--workers", type=int, help="processes that generate data (default: on a CPU none)")
+            command.add_argument("--stretch", type=float, help="stop after so many minutes; the same command goes on")
         if name in ("pretrain", "all"):
             command.add_argument(
                 "--minutes", type=float, help="length of the base model's run in minutes of this machine"
             )
             command.add_argument("--tokens", type=int, help="length of the base model's run in tokens")
+            command.add_argument("--compile", action="store_true", help="a third faster; needs a C++ compiler")
             command.add_argument("--estimate", action="store_true", help="print tokens and minutes, and do nothing")
         if name in ("tune", "all"):
             command.add_argument("--tune-tokens", type=int, help="length of the LoRA's run in tokens")
+        if name == "all":
+            command.add_argument("--until", choices=_STEPS, default=_STEPS[-1], help="last step (default: evaluate)")
         if name in ("export", "all"):
             command.add_argument("--bundle", action="store_true", help="copy the default file into the integration")
         if name == "corpus":
             command.add_argument("--count", type=int, default=3, help="examples to print")
             command.add_argument("--seed", type=int, default=0, help="seed of the stream")
+            command.add_argument("--language", help="language, or several after commas (default: those of the recipe)")
             command.add_argument("--stat", action="store_true", help="figures about --count examples instead of text")
+        if name == "ablate":
+            command.add_argument("--variants", type=Path, help="YAML file (default: recipes/ablations/tune.yaml)")
+            command.add_argument("--tune-tokens", type=int, default=300_000, help="of each variant (default 300,000)")
+        if name == "leaks":
+            command.add_argument("--against", type=Path, required=True, help="folder with homes/ and cases/")
+            command.add_argument("--exchanges", type=int, default=200_000, help="requests to make (default 200,000)")
+            command.add_argument("--seed", type=int, default=0, help="seed of the stream")
         if name == "evaluate":
             command.add_argument("--file", type=Path, help="GGUF file (default: the one the recipe bundles)")
             command.add_argument("--requests", type=int, default=200, help="requests to ask (default 200)")
             command.add_argument("--misses", type=int, default=5, help="wrong answers to print (default 5)")
+            command.add_argument("--all-files", action="store_true", help="each quantisation of the run, in one table")
+            command.add_argument(
+                "--sizes", type=int, default=0, help="also ask so many requests among 5 to 60 devices (default 0)"
+            )
+            command.add_argument(
+                "--json", type=Path, help="where to write the figures (default: the run's evaluation.json)"
+            )
+        if name == "pack":
+            command.add_argument("--pieces", type=Path, required=True, help="folder to write the pieces into")
+            command.add_argument("--size-mib", type=float, default=16, help="of a piece at most (default 16)")
+            command.add_argument("--most", type=int, default=8, help="files at most, SHA256SUMS counted (default 8)")
+            command.add_argument(
+                "--keep",
+                choices=("all", "half", "weights"),
+                default="all",
+                help="all: bit by bit; half: in bfloat16; weights: that without the optimisers (default all)",
+            )
+        if name == "unpack":
+            command.add_argument("pieces", type=Path, help="folder of the pieces")
+        if name == "report":
+            command.add_argument("--harness", type=Path, help="the .report.json of a run of benchmarks.evaluate")
+            command.add_argument(
+                "--built-in", type=Path, help="the same of Home Assistant's own agent, to stand beside"
+            )
     return parser
 
 
@@ -78,6 +127,13 @@ def _context(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     return (folder.recipe() if begun and arguments.recipe is None else load(named)), folder
 
 
+def _machine(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from .machine import machine
+
+    deadline = None if arguments.stretch is None else arguments.begun + 60 * arguments.stretch
+    return machine(arguments.device, arguments.micro_tokens, arguments.workers, deadline)
+
+
 def _corpus(arguments: argparse.Namespace) -> None:
     from collections import Counter
 
@@ -86,8 +142,9 @@ def _corpus(arguments: argparse.Namespace) -> None:
 
     recipe, _ = _context(arguments)
     dialect = get_dialect(recipe.dialect)
+    source = generator(tuple(arguments.language.split(",")) if arguments.language else recipe.languages)
     begun = time.perf_counter()
-    examples = list(itertools.islice(generator()(arguments.seed), arguments.count))
+    examples = list(itertools.islice(source(arguments.seed), arguments.count))
     seconds = time.perf_counter() - begun
     if not arguments.stat:
         print(f"\n{'-' * 40}\n".join(render(example, dialect) for example in examples))
@@ -102,15 +159,41 @@ def _corpus(arguments: argparse.Namespace) -> None:
         print(f"  {kind:24} {count:6d} {count / len(exchanges):6.1%}")
 
 
+def _leaks(arguments: argparse.Namespace) -> None:
+    from .data import generator
+    from .errors import LeakError
+    from .generator.language import load_language
+    from .leaks import Evaluation, find
+
+    def told(done: int) -> None:
+        print(f"\r{done} of {arguments.exchanges} requests", end="", file=sys.stderr, flush=True)
+
+    evaluation = Evaluation.read(arguments.against)
+    found = find(evaluation, generator(), load_language("en"), arguments.exchanges, arguments.seed, told)
+    print(file=sys.stderr)
+    print(found.text(evaluation))
+    if found.errors:
+        raise LeakError(f"{len(found.errors)} leaks; they stand above")
+
+
 def _pretrain(arguments: argparse.Namespace) -> None:
     from .data import generator
     from .pretrain import estimate, pretrain
 
     recipe, folder = _context(arguments)
+    machine = _machine(arguments)
     if arguments.estimate:
-        print(estimate(recipe, generator(), arguments.minutes, arguments.tokens))
+        print(estimate(recipe, generator(recipe.languages), arguments.minutes, arguments.tokens, machine))
         return
-    pretrain(recipe, folder, generator(), minutes=arguments.minutes, tokens=arguments.tokens)
+    pretrain(
+        recipe,
+        folder,
+        generator(recipe.languages),
+        minutes=arguments.minutes,
+        tokens=arguments.tokens,
+        compiled=arguments.compile,
+        machine=machine,
+    )
 
 
 def _tune(arguments: argparse.Namespace) -> None:
@@ -118,7 +201,17 @@ def _tune(arguments: argparse.Namespace) -> None:
     from .tune import tune
 
     recipe, folder = _context(arguments)
-    tune(recipe, folder, generator(), tokens=arguments.tune_tokens)
+    tune(recipe, folder, generator(recipe.languages), tokens=arguments.tune_tokens, machine=_machine(arguments))
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from .ablate import ablate, read_variants, table
+    from .data import generator
+
+    recipe, folder = _context(arguments)
+    variants = read_variants(arguments.variants or _training() / "recipes" / "ablations" / "tune.yaml", recipe)
+    source, machine = generator(recipe.languages), _machine(arguments)
+    print(table(ablate(variants, folder, source, arguments.tune_tokens, machine=machine)))
 
 
 def _merge(arguments: argparse.Namespace) -> None:
@@ -128,14 +221,20 @@ def _merge(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from .calibrate import least_certainty
     from .data import HELD_OUT, generator, render
     from .dialect import get_dialect
     from .export import bundle, export, parity
+    from .machine import machine
 
     recipe, folder = _context(arguments)
     dialect = get_dialect(recipe.dialect)
-    files = export(recipe, folder)
-    texts = [render(example, dialect, 1) for example in itertools.islice(generator()(HELD_OUT + 2), 8)]
+    least = None
+    if recipe.export.sure_calls < 1:
+        least = least_certainty(recipe, folder, generator(recipe.languages), machine=machine(arguments.device))
+        print(f"calls are made from a log-probability of {least:.2f} on")
+    files = export(recipe, folder, least)
+    texts = [render(example, dialect, 1) for example in itertools.islice(generator(recipe.languages)(HELD_OUT + 2), 8)]
     prompts = [text[: text.rindex("<|im_start|>assistant\n") + len("<|im_start|>assistant\n")] for text in texts]
     for file in files:
         same = parity(folder.merged, file, prompts)
@@ -149,45 +248,92 @@ def _export(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from .data import generator
     from .dialect import get_dialect
-    from .evaluate import evaluate
+    from .evaluate import compared, evaluate, evaluate_sizes
 
     recipe, folder = _context(arguments)
-    file = arguments.file or folder.need(folder.gguf / f"morphy-{recipe.export.bundle}.gguf", "export")
-    begun = time.perf_counter()
-    report = evaluate(file, get_dialect(recipe.dialect), generator(), arguments.requests, arguments.threads)
-    print(report.table())
-    print(f"{(time.perf_counter() - begun) / arguments.requests * 1000:.0f} ms a request")
-    for miss in report.misses[: arguments.misses]:
-        print(json.dumps(miss, indent=1, ensure_ascii=False))
+    dialect, source, threads = get_dialect(recipe.dialect), generator(recipe.languages), arguments.threads
+    files = [folder.gguf / f"morphy-{name}.gguf" for name in recipe.export.quantisations]
+    if not arguments.all_files:
+        files = [arguments.file or folder.gguf / f"morphy-{recipe.export.bundle}.gguf"]
+    reports = [evaluate(folder.need(file, "export"), dialect, source, arguments.requests, threads) for file in files]
+    sizes = [evaluate_sizes(file, dialect, source, arguments.sizes, threads) for file in files if arguments.sizes]
+    for report in reports[:1] if arguments.all_files else reports:
+        print(f"{report.table()}\n\n  what was expected, and what came\n{report.worst()}\n")
+        for miss in report.misses(arguments.misses):
+            print(json.dumps(miss, indent=1, ensure_ascii=False))
+    for report in sizes:
+        print(f"the same requests in larger homes, {report.file}\n{report.table()}\n")
+    print(compared(reports))
+    target = arguments.json or (None if arguments.file else folder.evaluation)
+    if target:
+        content = {"files": [one.as_dict() for one in reports], "sizes": [one.as_dict() for one in sizes]}
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _pack(arguments: argparse.Namespace) -> None:
+    from .pack import Keep, pack
+
+    _, folder = _context(arguments)
+    size = int(arguments.size_mib * 2**20)
+    for piece in pack(folder, arguments.pieces, size, arguments.most, Keep(arguments.keep)):
+        print(f"{piece}  {piece.stat().st_size / 2**20:.1f} MiB")
+
+
+def _unpack(arguments: argparse.Namespace) -> None:
+    from .pack import unpack
+
+    _, folder = _context(arguments)
+    unpack(arguments.pieces, folder)
+    print(folder.path)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from .report import report
+
+    _, folder = _context(arguments)
+    for file in report(folder, arguments.harness, arguments.built_in):
+        print(file)
 
 
 def _all(arguments: argparse.Namespace) -> None:
     if arguments.estimate:
         _pretrain(arguments)
         return
-    arguments.file, arguments.requests, arguments.misses = None, 200, 0
-    for step in ("pretrain", "tune", "merge", "export", "evaluate"):
+    evaluation = _parser().parse_args(["evaluate", "--misses", "0"])
+    arguments = argparse.Namespace(**vars(evaluation) | vars(arguments))
+    for step in _STEPS[: _STEPS.index(arguments.until) + 1]:
         print(f"== {step}", flush=True)
         _COMMANDS[step](arguments)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "corpus": _corpus,
+    "leaks": _leaks,
     "pretrain": _pretrain,
     "tune": _tune,
+    "ablate": _ablate,
     "merge": _merge,
     "export": _export,
     "evaluate": _evaluate,
+    "report": _report,
+    "pack": _pack,
+    "unpack": _unpack,
     "all": _all,
 }
 
 _HELP = {
     "corpus": "print generated examples, or figures about them",
+    "leaks": "fail when the generator makes sentences, homes or rare names of an evaluation",
     "pretrain": "train tokenizer and base model from nothing; goes on where it stopped",
     "tune": "train the LoRA that teaches ChatML; goes on where it stopped",
+    "ablate": "tune the base model in several ways for the same tokens, in one table",
     "merge": "fold the LoRA into the base model",
     "export": "write GGUF files, quantise them, and compare them with transformers",
     "evaluate": "ask a GGUF file requests about generated homes, with grammar",
+    "report": "draw learning curves and accuracy as PNG files",
+    "pack": "put what a run needs to go on elsewhere into pieces of a given size",
+    "unpack": "make a run folder of such pieces again",
     "all": "every step, from an empty folder to quantised GGUF files",
 }
 

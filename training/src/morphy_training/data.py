@@ -11,12 +11,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from .dialect import Answer, Dialect, Home, Turn
+from .errors import RecipeError
 from .tokenizer import END_OF_TEXT
 
 _MESSAGE = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
@@ -82,7 +84,8 @@ class Weights:
 class Span:
     """An answer inside a sequence: token positions, with those of its call lines, and what kind of request it is.
 
-    Where there is no call, the first token of the speech stands for it: there the model decides not to call.
+    `acts` tells whether there are calls. Where there are none, the first token of the speech stands for them: there the
+    model decides not to call.
     """
 
     start: int
@@ -90,6 +93,7 @@ class Span:
     calls: tuple[tuple[int, int], ...]
     category: str
     unseen: bool
+    acts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,18 @@ class Sample:
     spans: tuple[Span, ...]
 
 
-def generator() -> Source:
-    """The generator of this package; imported late, so that tests can do without it."""
-    from .generator import stream
+def generator(languages: Sequence[str] = ("en",)) -> Source:
+    """The generator of this package, in one language or several; imported late, so that tests can do without it.
 
-    return stream
+    Raises RecipeError for a language that has no files.
+    """
+    from .generator import mixed
+    from .generator.language import DATA
+
+    known = sorted(folder.name for folder in DATA.iterdir())
+    if not languages or set(languages) - set(known):
+        raise RecipeError(f"Languages are some of {', '.join(known)}, not {', '.join(languages) or 'none'}.")
+    return partial(mixed, languages=languages)
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -168,7 +179,8 @@ class Encoder:
             first, last = _tokens(starts, position, position + len(answer) + 1)
             lines = list(_call_lines(answer)) or [(answer.rfind("\n") + 1, answer.rfind("\n") + 2)]
             calls = tuple(_tokens(starts, position + begin, position + stop) for begin, stop in lines)
-            spans.append(Span(first, last, calls, exchange.category, exchange.unseen))
+            acts = bool(exchange.answer.actions)
+            spans.append(Span(first, last, calls, exchange.category, exchange.unseen, acts))
             _paint(weights, (first, last), self._weights.answer)
             position += len(answer)
         return Sample(encoding.ids, weights, tuple(spans))

@@ -7,6 +7,10 @@ class TrainingError(Exception):
     """An error that the user can act upon; its text says what to do."""
 
 
+class Stopped(Exception):  # noqa: N818 - it went as it was asked to
+    """A run that was stopped and has saved itself: by SIGTERM, or because its time is up."""
+
+
 class RecipeError(TrainingError):
     """A recipe that cannot be followed: an unknown key, a wrong type, a value out of range."""
 
@@ -15,5 +19,13 @@ class RunError(TrainingError):
     """A run folder that lacks what a step needs, or that belongs to another recipe."""
 
 
+class PackError(TrainingError):
+    """Pieces of a run that are missing, damaged or too many."""
+
+
 class ExportError(TrainingError):
     """A model that cannot be written as GGUF, or whose GGUF does not answer like the original."""
+
+
+class LeakError(TrainingError):
+    """A generator that makes what an evaluation asks."""

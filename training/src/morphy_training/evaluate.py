@@ -1,46 +1,126 @@
 """How a finished GGUF file answers: greedy, through llama.cpp, with each home's grammar, as the integration runs it.
 
-Homes are generated and were never trained on. Other people's sentences are judged elsewhere, through Home Assistant.
+Homes are generated and were never trained on, a third of them of nouns, rooms and names that no training home has.
+Other people's sentences are judged elsewhere, through Home Assistant.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from dataclasses import dataclass, field
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .data import HELD_OUT, Example, Exchange, Source
-from .dialect import Action, Call, Dialect, Speech
+from .dialect import Action, Call, Device, Dialect, Home, Speech, Turn, services_for
+from .dialect.choice import MAX_DEVICES, choose
 from .export import _llama_cpp
+from .generator.names import plain
+from .marks import FOLLOW_UP, marks
 from .measure import family
 
 MAX_TOKENS = 320
+SIZES = (5, 10, 20, 30, 40, 60)
+"""Numbers of devices that the same requests are asked among."""
+
+RIGHT, WRONG_ACT, TOO_LITTLE, NOTHING = OUTCOMES = ("right", "wrong act", "too little", "nothing")
+"""Exactly the right actions; one too many or another; some of them; none although there should be."""
+
+_TOLD = (MAX_DEVICES, 30, 20, 10)
+
+Effect = tuple[str, str, str]
+"""One service, one target, and the arguments as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request and what came of it; `came` tells in a few words what went wrong, None when nothing did."""
+
+    category: str
+    marks: tuple[str, ...]
+    request: str
+    expected: str
+    got: str
+    outcome: str
+    said: bool
+    came: tuple[str, str] | None
 
 
 @dataclass(slots=True)
 class Report:
-    """By category: how many requests, how many with exactly the right actions, how many with the right sentence too."""
+    """Every request that a file was asked; `size` in MB, `seconds` for all of them."""
 
-    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    misses: list[dict[str, Any]] = field(default_factory=list)
+    file: str
+    size: float
+    seconds: float = 0.0
+    asked: list[Asked] = field(default_factory=list)
 
-    def add(self, name: str, actions: bool, speech: bool) -> None:
-        """Count one request, under its category and under `all`."""
-        for key in ("all", name):
-            for place, right in enumerate((True, actions, actions and speech)):
-                self.counts[key][place] += right
+    def tallies(self) -> dict[str, Counter[str]]:
+        """How often each outcome came, and with it the right sentence: for all, by mark, and by family."""
+        tallies: dict[str, Counter[str]] = {"all": Counter()}
+        for one in self.asked:
+            for name in ("all", *one.marks, family(one.category)):
+                tallies.setdefault(name, Counter()).update((one.outcome, "count", *(["sentence"] if one.said else [])))
+        # The marks first, then the families, the most frequent ones first.
+        return dict(sorted(tallies.items(), key=lambda item: (item[0] != "all", item[0][0] != "=", -item[1]["count"])))
+
+    def confusions(self, most: int = 20) -> list[tuple[str, str, str, int]]:
+        """Category, what was expected and what came instead, and how often; the most frequent ones first."""
+        counts = Counter((one.category, *one.came) for one in self.asked if one.came)
+        return [(*what, count) for what, count in counts.most_common(most)]
+
+    def misses(self, most: int) -> list[dict[str, str]]:
+        """Requests that went wrong, with what was expected and what was written."""
+        wrong = [one for one in self.asked if one.came or not one.said]
+        return [{"request": one.request, "expected": one.expected, "got": one.got} for one in wrong[:most]]
 
     def table(self) -> str:
-        """The report as text, with Wilson's 95 % interval around the share of right actions."""
-        lines = [f"  {'':20} count actions   95 %        sentence"]
-        for name, (count, actions, speech) in sorted(self.counts.items(), key=lambda item: -item[1][0]):
-            low, high = wilson(actions, count)
+        """The tallies as text, with Wilson's 95 % interval around the share of right actions."""
+        lines = [f"  {'':18} count  right     95 %      wrong act  too little  nothing  sentence"]
+        for name, tally in self.tallies().items():
+            count = tally["count"]
+            low, high = wilson(tally[RIGHT], count)
+            wrong, little, nothing, said = (tally[key] / count for key in (*OUTCOMES[1:], "sentence"))
             lines.append(
-                f"  {name:20} {count:5d}  {actions / count:6.3f} {low:6.3f}-{high:.3f}   {speech / count:6.3f}"
+                f"  {name:18} {count:5d}  {tally[RIGHT] / count:5.3f}  {low:5.3f}-{high:5.3f}"
+                f"  {wrong:9.3f}  {little:10.3f}  {nothing:7.3f}  {said:8.3f}"
             )
         return "\n".join(lines)
+
+    def worst(self, most: int = 20) -> str:
+        """The confusions as text."""
+        rows = self.confusions(most)
+        return "\n".join(f"  {count:4d}  {category}: {expected} -> {came}" for category, expected, came, count in rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "file": self.file,
+            "size_mb": round(self.size, 2),
+            "ms_per_request": round(1000 * self.seconds / max(1, len(self.asked)), 1),
+            "tallies": {name: dict(tally) for name, tally in self.tallies().items()},
+            "confusions": self.confusions(),
+        }
+
+
+def compared(reports: Iterable[Report]) -> str:
+    """Several files in one table."""
+    lines = [f"  {'':22}     MB  right     95 %      wrong act  nothing  sentence  ms"]
+    for report in reports:
+        tally = report.tallies()["all"]
+        count = tally["count"]
+        low, high = wilson(tally[RIGHT], count)
+        wrong, nothing, said = (tally[key] / count for key in (WRONG_ACT, NOTHING, "sentence"))
+        lines.append(
+            f"  {report.file:22} {report.size:6.2f}  {tally[RIGHT] / count:5.3f}  {low:5.3f}-{high:5.3f}"
+            f"  {wrong:9.3f}  {nothing:7.3f}  {said:8.3f}  {1000 * report.seconds / count:3.0f}"
+        )
+    return "\n".join(lines)
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -51,53 +131,191 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+class Model:
+    """A GGUF file in llama.cpp, asked as the integration asks it."""
+
+    def __init__(self, path: Path, dialect: Dialect, threads: int = 1) -> None:
+        """Load the file; ExportError without llama-cpp-python."""
+        self._library = _llama_cpp()
+        self._llama = self._library.Llama(
+            str(path), n_ctx=0, n_threads=threads, n_batch=512, flash_attn=True, verbose=False
+        )
+        self._dialect = dialect
+
+    def close(self) -> None:
+        """Free its memory."""
+        self._llama.close()
+
+    def answer(self, home: Home, request: str, history: Sequence[Turn] = ()) -> str:
+        """What the model writes, greedily and within the home's grammar.
+
+        Of a home that is too large it is told the devices which the request means most; then history is left out too.
+        """
+        told, ids = home, []
+        for place, limit in enumerate(_TOLD):
+            told = choose(home, request, limit)
+            prompt = self._dialect.prompt(
+                told, self._dialect.default_instructions, request, () if place else tuple(history)
+            )
+            ids = self._llama.tokenize(prompt.encode(), add_bos=False, special=True)
+            if len(ids) + MAX_TOKENS <= self._llama.n_ctx():
+                break
+        grammar = self._library.LlamaGrammar.from_string(self._dialect.grammar(told), verbose=False)
+        done = self._llama.create_completion(
+            ids,
+            max_tokens=MAX_TOKENS,
+            temperature=0.0,
+            repeat_penalty=1.0,
+            stop=list(self._dialect.stop),
+            grammar=grammar,
+        )
+        text: str = done["choices"][0]["text"]
+        return text
+
+    def ask(
+        self, home: Home, exchange: Exchange, history: Sequence[Turn] = (), extra: tuple[str, ...] | None = None
+    ) -> Asked:
+        """Ask one request and compare; `extra` replaces the request's own marks."""
+        text = self.answer(home, exchange.request, history)
+        actions, speech = read(self._dialect, home, text)
+        expected, got = effects(exchange.answer.actions, home), effects(actions, home)
+        outcome = judge(expected, got)
+        said = speech == exchange.answer.speech
+        wrong = outcome != RIGHT or not (expected or said)
+        return Asked(
+            category=exchange.category,
+            marks=tuple(marks(home, exchange)) if extra is None else extra,
+            request=exchange.request,
+            expected=self._dialect.write(exchange.answer, home),
+            got=text,
+            outcome=outcome,
+            said=outcome == RIGHT and said,
+            came=(_services(expected), came(expected, got)) if wrong else None,
+        )
+
+    def history(self, example: Example, place: int) -> list[Turn]:
+        """The turns before that of this place, as they should have gone, where it leans on them."""
+        if not example.turns[place].category.startswith(FOLLOW_UP):
+            return []
+        earlier = example.turns[:place]
+        return [Turn(one.request, self._dialect.write(one.answer, example.home)) for one in earlier]
+
+
+@contextmanager
+def _loaded(path: Path, dialect: Dialect, threads: int) -> Iterator[tuple[Model, Report]]:
+    model = Model(path, dialect, threads)
+    begun = time.perf_counter()
+    report = Report(path.name, path.stat().st_size / 1e6)
+    yield model, report
+    report.seconds = time.perf_counter() - begun
+    model.close()
+
+
 def evaluate(path: Path, dialect: Dialect, source: Source, requests: int = 200, threads: int = 1) -> Report:
     """Ask a GGUF file `requests` requests, one of each home, and compare what it does and says."""
-    llama_cpp = _llama_cpp()
-    llama = llama_cpp.Llama(str(path), n_ctx=0, n_threads=threads, n_batch=512, flash_attn=True, verbose=False)
-    report = Report()
-    for example in source(HELD_OUT + 1):
-        if report.counts["all"][0] == requests:
-            break
-        exchange = example.turns[0]
-        text = answer(llama, llama_cpp, dialect, example, exchange)
-        if text is None:
-            continue
-        actions, speech = read(dialect, example, text)
-        right = _same_actions(actions, exchange.answer.actions)
-        said = speech == exchange.answer.speech
-        report.add(family(exchange.category), right, said)
-        if not (right and said):
-            expected = dialect.write(exchange.answer, example.home)
-            report.misses.append({"request": exchange.request, "expected": expected, "got": text})
-    llama.close()
+    with _loaded(path, dialect, threads) as (model, report):
+        known, unknown = source(HELD_OUT + 1), source(HELD_OUT + 1, heldout=True)
+        for number in range(requests):
+            heldout = number % 3 == 2
+            example = next(unknown if heldout else known)
+            place = number % len(example.turns)
+            exchange = example.turns[place]
+            names = (*marks(example.home, exchange), *(["= held-out homes"] if heldout else []))
+            report.asked.append(model.ask(example.home, exchange, model.history(example, place), names))
     return report
 
 
-def answer(llama: Any, llama_cpp: Any, dialect: Dialect, example: Example, exchange: Exchange) -> str | None:
-    """What the model writes, greedily and within the home's grammar; None when the home does not fit the context."""
-    prompt = dialect.prompt(example.home, dialect.default_instructions, exchange.request)
-    ids = llama.tokenize(prompt.encode(), add_bos=False, special=True)
-    if len(ids) + MAX_TOKENS > llama.n_ctx():
-        return None
-    grammar = llama_cpp.LlamaGrammar.from_string(dialect.grammar(example.home), verbose=False)
-    done = llama.create_completion(
-        ids, max_tokens=MAX_TOKENS, temperature=0.0, repeat_penalty=1.0, stop=list(dialect.stop), grammar=grammar
-    )
-    text: str = done["choices"][0]["text"]
-    return text
+def evaluate_sizes(path: Path, dialect: Dialect, source: Source, requests: int = 30, threads: int = 1) -> Report:
+    """Ask the same requests in homes of each of `SIZES`, made larger and smaller; the sizes are the marks."""
+    with _loaded(path, dialect, threads) as (model, report):
+        stream = source(HELD_OUT + 3)
+        strangers = [device for _ in range(20) for device in next(stream).home.devices]
+        while len(report.asked) < requests * len(SIZES):
+            example = next(stream)
+            named = [one for one in example.turns if names_its_device(example.home, one)]
+            for exchange in named[:1]:
+                for size in SIZES:
+                    home = resized(example.home, exchange, strangers, size)
+                    report.asked.append(model.ask(home, exchange, extra=(f"= {len(home.devices):2d} devices",)))
+    return report
 
 
-def read(dialect: Dialect, example: Example, text: str) -> tuple[list[Action], str]:
+def names_its_device(home: Home, exchange: Exchange) -> bool:
+    """Whether a request is for one action on one device and says its name, so that other devices change nothing."""
+    answer = exchange.answer
+    if exchange.category.startswith(FOLLOW_UP) or len(answer.actions) != 1:
+        return False
+    devices = [home.by_id.get(target) for target in answer.actions[0].targets]
+    said = f" {plain(exchange.request)} "
+    return len(devices) == 1 and devices[0] is not None and any(f" {plain(n)} " in said for n in devices[0].names)
+
+
+def resized(home: Home, exchange: Exchange, strangers: Sequence[Device], size: int) -> Home:
+    """The home with `size` devices: without some of its own, or with some of other homes of which no word was said."""
+    dice = random.Random(f"{exchange.request}/{size}")
+    needed = set(exchange.answer.evidence) | set(exchange.answer.actions[0].targets)
+    own = [device for device in home.devices if device.id not in needed]
+    kept = needed | {device.id for device in dice.sample(own, min(len(own), max(0, size - len(needed))))}
+    devices = [device for device in home.devices if device.id in kept]
+    said, taken = set(plain(exchange.request).split()), {device.id for device in devices}
+    for stranger in dice.sample(strangers, len(strangers)):
+        if len(devices) >= size:
+            break
+        if stranger.id not in taken and said.isdisjoint(plain(" ".join(stranger.names)).split()):
+            taken.add(stranger.id)
+            devices.insert(dice.randint(0, len(devices)), replace(stranger, area=None))
+    return replace(home, devices=tuple(devices), services=services_for(devices))
+
+
+def read(dialect: Dialect, home: Home, text: str) -> tuple[list[Action], str]:
     """The actions and the speech in a raw answer."""
-    reader = dialect.reader(example.home)
+    reader = dialect.reader(home)
     events = [*reader.feed(text), *reader.close()]
     actions = [event.action for event in events if isinstance(event, Call)]
     return actions, "".join(event.text for event in events if isinstance(event, Speech)).strip()
 
 
-def _same_actions(got: list[Action], expected: tuple[Action, ...]) -> bool:
-    def key(action: Action) -> tuple[Any, ...]:
-        return action.service, tuple(sorted(action.targets)), tuple(sorted(map(str, action.data.items())))
+def effects(actions: Iterable[Action], home: Home) -> frozenset[Effect]:
+    """What actions come to: `area.kitchen` is the same as each of the kitchen's devices of the service's domain."""
+    return frozenset(
+        (action.service, ident, ", ".join(f"{key}={value}" for key, value in sorted(action.data.items())))
+        for action in actions
+        for target in action.targets
+        for ident in _reached(target, action.service.partition(".")[0], home)
+    )
 
-    return sorted(map(key, got)) == sorted(map(key, expected))
+
+def _reached(target: str, domain: str, home: Home) -> list[str]:
+    kind, _, name = target.partition(".")
+    areas = {"area": {name}, "floor": {area.id for area in home.areas if area.floor == name}}
+    if target != "all" and kind not in areas:
+        return [target]
+    return [
+        device.id
+        for device in home.devices
+        if device.domain == domain and (target == "all" or device.area in areas[kind])
+    ]
+
+
+def judge(expected: frozenset[Effect], got: frozenset[Effect]) -> str:
+    """Which of `OUTCOMES` it is."""
+    if got == expected:
+        return RIGHT
+    if not got:
+        return NOTHING
+    return TOO_LITTLE if got < expected else WRONG_ACT
+
+
+def came(expected: frozenset[Effect], got: frozenset[Effect]) -> str:
+    """What came instead of what was expected, in a few words."""
+    if got == expected:
+        return "another sentence"
+    if _services(got) != _services(expected) or not got:
+        return _services(got)
+    if {effect[1] for effect in got} != {effect[1] for effect in expected}:
+        return f"{_services(got)} of other devices"
+    return f"{_services(got)} with other values"
+
+
+def _services(effect: frozenset[Effect]) -> str:
+    return " + ".join(sorted({service for service, _, _ in effect})) or "no action"

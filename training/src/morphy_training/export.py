@@ -7,6 +7,7 @@ talked into a tokenizer that it does not know. The tensors' names come from gguf
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -27,12 +28,15 @@ LARGEST_LOGIT_DIFFERENCE = 0.05
 """How far F16 logits may lie from those of transformers, as a share of their spread."""
 
 
-def export(recipe: Recipe, folder: Folder) -> list[Path]:
-    """Write the run's merged model in each of the recipe's quantisations, F16 first; returns the files."""
+def export(recipe: Recipe, folder: Folder, least_certainty: float | None = None) -> list[Path]:
+    """Write the run's merged model in each of the recipe's quantisations, F16 first; returns the files.
+
+    `least_certainty` is what calibrate.py found, for the integration to heed.
+    """
     merged = folder.need(folder.merged, "merge")
     folder.gguf.mkdir(exist_ok=True)
     whole = folder.gguf / "morphy-F16.gguf"
-    write(merged, whole, recipe)
+    write(merged, whole, recipe, least_certainty)
     files = [whole]
     for name in recipe.export.quantisations:
         if name != "F16":
@@ -42,20 +46,27 @@ def export(recipe: Recipe, folder: Folder) -> list[Path]:
 
 
 def bundle(recipe: Recipe, folder: Folder, target: Path) -> Path:
-    """Copy the quantisation that the recipe bundles to `target`, where the integration finds it."""
+    """Copy the quantisation that the recipe bundles to `target`, where the integration finds it, and note its hash.
+
+    The file beside it is in the format of sha256sum; the integration refuses a model that does not match.
+    """
     file = folder.need(folder.gguf / f"morphy-{recipe.export.bundle}.gguf", "export")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)
+    checksum = hashlib.sha256(target.read_bytes()).hexdigest()
+    target.with_name(f"{target.name}.sha256").write_text(f"{checksum}  {target.name}\n", encoding="ascii")
     return target
 
 
-def write(model_folder: Path, path: Path, recipe: Recipe) -> None:
+def write(model_folder: Path, path: Path, recipe: Recipe, least_certainty: float | None = None) -> None:
     """Write an `Lfm2ForCausalLM` and its tokenizer as GGUF, matrices in F16 and the rest in F32."""
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     if model.config.model_type != "lfm2":
         raise ExportError(f"Only lfm2 models can be written here, not {model.config.model_type}")
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.LFM2])
     _write_about(writer, recipe)
+    if least_certainty is not None:
+        writer.add_float32("morphy.least_certainty", least_certainty)
     _write_shape(writer, model)
     _write_tokenizer(writer, tokenizers.load(model_folder), model.config.vocab_size)
     _write_tensors(writer, model)

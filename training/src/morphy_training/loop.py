@@ -6,19 +6,24 @@ needs to go on stands in its checkpoint, which is also a model that can be used.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 
-from .data import Encoder, Source, draw, micro_batches, samples, step_seed
-from .errors import RunError
+from .data import Encoder, Sample, Source, draw, micro_batches, samples, step_seed
+from .errors import RunError, Stopped
+from .machine import CPU, Machine
 from .measure import Score, measure
 from .model import weighted_loss
 
@@ -46,6 +51,40 @@ class Schedule:
     def difficulty(self, done: float) -> float:
         """How large homes are after the share `done` of the run, from 0 to 1."""
         return min(1.0, done / self.curriculum) if self.curriculum else 1.0
+
+
+@dataclass(frozen=True)
+class Steps(Dataset[list[Sample]]):
+    """The data of each step of a run, by the step's number: always the same, in whatever process it is generated."""
+
+    source: Source
+    encoder: Encoder
+    schedule: Schedule
+    seed: int
+
+    def __getitem__(self, step: int) -> list[Sample]:
+        """The samples of a step."""
+        size = self.schedule.batch_tokens
+        difficulty = self.schedule.difficulty(step * size / self.schedule.tokens)
+        return draw(samples(self.source, self.encoder, step_seed(self.seed, step), difficulty=difficulty), size)
+
+    def batches(self, first: int, workers: int) -> Iterator[list[Sample]]:
+        """The steps from `first` on, without end, generated ahead by so many processes or, with none, when asked for."""
+        # Its own dice: the loader would take a number from those of the model.
+        dice = torch.Generator()
+        loader = DataLoader(
+            self,
+            batch_size=None,
+            sampler=itertools.count(first),
+            num_workers=workers,
+            collate_fn=_as_is,
+            generator=dice,
+        )
+        return iter(loader)
+
+
+def _as_is(batch: list[Sample]) -> list[Sample]:
+    return batch
 
 
 @dataclass(slots=True)
@@ -88,6 +127,7 @@ class Run:
         self._model = model
         self._optimizers = optimizers
         self._save_model = save_model
+        self._stopped = False
         self._rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
 
     def restore(self) -> bool:
@@ -96,10 +136,13 @@ class Run:
         if not checkpoint.exists():
             return False
         self.state = State(**json.loads((checkpoint / "state.json").read_text()))
-        saved = torch.load(checkpoint / RESUME, weights_only=True)
+        saved = torch.load(checkpoint / RESUME, map_location="cpu", weights_only=True)
         if set(saved["weights"]) != {name for name, _ in self._trained()}:
             raise RunError(f"{checkpoint} holds another model; choose another run folder or delete it")
         self._model.load_state_dict(saved["weights"], strict=False)
+        if not saved["optimizers"]:
+            print("This checkpoint was packed without its optimisers: they begin anew")
+            return True
         for optimizer, state in zip(self._optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         return True
@@ -108,35 +151,68 @@ class Run:
         return [(name, parameter) for name, parameter in self._model.named_parameters() if parameter.requires_grad]
 
     def train(
-        self, source: Source, encoder: Encoder, schedule: Schedule, seed: int, pace: Pace, stop_after: int | None = None
+        self,
+        source: Source,
+        encoder: Encoder,
+        schedule: Schedule,
+        seed: int,
+        pace: Pace,
+        stop_after: int | None = None,
+        machine: Machine = CPU,
     ) -> Score:
-        """Train until the schedule's tokens are spent, or `stop_after` steps were made; returns the last evaluation."""
+        """Train until the schedule's tokens are spent, or `stop_after` steps were made; returns the last evaluation.
+
+        A SIGTERM or the machine's deadline ends the run after the step it is in, with a checkpoint: Stopped.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state.budget = schedule.tokens
         begun = time.monotonic() - self.state.seconds
         told = evaluated = saved = time.monotonic()
         tokens_told, first = self.state.tokens, self.state.step
-        while self.state.tokens < schedule.tokens and (stop_after is None or self.state.step - first < stop_after):
-            self._step(source, encoder, schedule, seed)
-            now = time.monotonic()
-            self.state.seconds = now - begun
-            if now - told >= pace.line:
-                self._tell((self.state.tokens - tokens_told) / (now - told), schedule)
-                told, tokens_told = now, self.state.tokens
-            if now - evaluated >= pace.evaluation:
-                self._evaluate(source, encoder, seed)
-                evaluated = time.monotonic()
-            if now - saved >= pace.checkpoint:
-                self.save()
-                saved = time.monotonic()
-        score = self._evaluate(source, encoder, seed)
-        self.save()
+        batches = Steps(source, encoder, schedule, seed).batches(first, machine.workers)
+        with self._heeding_sigterm():
+            while self.state.tokens < schedule.tokens and (stop_after is None or self.state.step - first < stop_after):
+                self._step(next(batches), schedule)
+                now = time.monotonic()
+                self.state.seconds = now - begun
+                if self._stopped or (machine.time_is_up and self.state.tokens < schedule.tokens):
+                    self.save()
+                    raise Stopped(self._standing(schedule))
+                if now - told >= pace.line:
+                    self._tell((self.state.tokens - tokens_told) / (now - told), schedule)
+                    told, tokens_told = now, self.state.tokens
+                if now - evaluated >= pace.evaluation:
+                    self._evaluate(source, encoder, seed)
+                    evaluated = time.monotonic()
+                if now - saved >= pace.checkpoint:
+                    self.save()
+                    saved = time.monotonic()
+            score = self._evaluate(source, encoder, seed)
+            self.save()
+            if self._stopped:
+                raise Stopped(self._standing(schedule))
         return score
 
-    def _step(self, source: Source, encoder: Encoder, schedule: Schedule, seed: int) -> None:
+    @contextmanager
+    def _heeding_sigterm(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGTERM, self._stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _standing(self, schedule: Schedule) -> str:
+        done, whole = self.state.tokens, schedule.tokens
+        return (
+            f"Stopped {self.folder.name} at {done / 1e6:.2f} of {whole / 1e6:.2f} M tokens ({done / whole:.1%}); "
+            "the same command goes on from here"
+        )
+
+    def _stop(self, *_: object) -> None:
+        self._stopped = True
+
+    def _step(self, batch: list[Sample], schedule: Schedule) -> None:
         done = self.state.tokens / schedule.tokens
-        stream = samples(source, encoder, step_seed(seed, self.state.step), difficulty=schedule.difficulty(done))
-        batch = draw(stream, schedule.batch_tokens)
         total = sum(sum(sample.weights[1:]) for sample in batch)
         for optimizer, rates in zip(self._optimizers, self._rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -179,18 +255,30 @@ class Run:
             log.write(json.dumps({**where, **entry}) + "\n")
 
     def save(self) -> None:
-        """Write the checkpoint anew, in one go: a kill in the middle leaves the earlier one whole."""
+        """Write the checkpoint anew, in one go: a kill in the middle leaves the earlier one whole.
+
+        It is made of copies on the CPU, so that the run can go on on another device.
+        """
         checkpoint = self.folder / CHECKPOINT
         fresh, stale = self.folder / "checkpoint.new", self.folder / "checkpoint.old"
         for folder in (fresh, stale):
             shutil.rmtree(folder, ignore_errors=True)
         fresh.mkdir(parents=True)
         self._save_model(fresh)
-        weights = {name: parameter.detach() for name, parameter in self._trained()}
-        states = [optimizer.state_dict() for optimizer in self._optimizers]
+        weights = {name: parameter.detach().cpu() for name, parameter in self._trained()}
+        states = [mapped(optimizer.state_dict(), torch.Tensor.cpu) for optimizer in self._optimizers]
         torch.save({"weights": weights, "optimizers": states}, fresh / RESUME)
         (fresh / "state.json").write_text(json.dumps(asdict(self.state), indent=1))
         if checkpoint.exists():
             checkpoint.rename(stale)
         fresh.rename(checkpoint)
         shutil.rmtree(stale, ignore_errors=True)
+
+
+def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """An optimiser's state, of dicts, lists and tensors, with every tensor changed."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: mapped(item, change) for key, item in value.items()}
+    return [mapped(item, change) for item in value] if isinstance(value, list) else value

@@ -67,7 +67,7 @@ def measure(model: PreTrainedModel, source: Source, encoder: Encoder, exchanges:
         done = 0
         while done < exchanges * share:
             sample = next(stream)
-            _count(score, sample, _right(model, sample), heldout)
+            _count(score, sample, judge(model, sample)[0], heldout)
             done += len(sample.spans)
     return score
 
@@ -86,14 +86,19 @@ def _count(score: Score, sample: Sample, right: list[bool], heldout: bool) -> No
             score.tallies[name].add(calls, answer)
 
 
-def _right(model: PreTrainedModel, sample: Sample) -> list[bool]:
-    """For each token, whether the model would have written it; those outside answers count as wrong."""
-    ids, _ = collate([sample])
+def judge(model: PreTrainedModel, sample: Sample) -> tuple[list[bool], list[float]]:
+    """For each token, whether the model would have written it, and the natural logarithm of its probability.
+
+    Those outside answers count as wrong, and as certain.
+    """
+    ids = collate([sample])[0].to(model.device)
     where = torch.zeros_like(ids, dtype=torch.bool)
     for span in sample.spans:
         where[0, span.start - 1 : span.end - 1] = True
     logits = logits_at(model, ids[:, :-1], where[:, :-1])
-    right = torch.zeros(ids.shape[1], dtype=torch.bool)
-    right[1:][where[0, :-1]] = logits.argmax(-1) == ids[0, 1:][where[0, :-1]]
-    result: list[bool] = right.tolist()
-    return result
+    written = ids[0, 1:][where[0, :-1]]
+    right = torch.zeros_like(ids[0], dtype=torch.bool)
+    right[1:][where[0, :-1]] = logits.argmax(-1) == written
+    certainty = torch.zeros_like(ids[0], dtype=torch.float32)
+    certainty[1:][where[0, :-1]] = logits.log_softmax(-1).gather(-1, written[:, None])[:, 0]
+    return right.tolist(), certainty.tolist()

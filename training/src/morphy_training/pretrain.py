@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from . import tokenizer as tokenizers
-from .data import Encoder, Source, Weights, draw, micro_batches, plain, render, samples, step_seed
+from .data import Encoder, Source, Weights, micro_batches, plain, render, step_seed
 from .dialect import Dialect, get_dialect
-from .loop import CHECKPOINT, DEFAULT_PACE, Pace, Run, Schedule
+from .loop import CHECKPOINT, DEFAULT_PACE, Pace, Run, Schedule, Steps
+from .machine import CPU, Machine
 from .measure import Score
-from .model import build, parameters, weighted_loss
+from .model import build, compile_blocks, parameters, weighted_loss
 from .recipe import PretrainRecipe, Recipe
 from .runs import Folder
 
@@ -29,16 +31,19 @@ def pretrain(
     tokens: int | None = None,
     pace: Pace = DEFAULT_PACE,
     stop_after: int | None = None,
+    compiled: bool = False,
+    machine: Machine = CPU,
 ) -> Score:
     """Train the base model, or go on where it stopped; returns the last evaluation.
 
-    `minutes` or `tokens` set the length of the run instead of the recipe; it stays what it was when the run began,
-    since the learning rate depends on it. `stop_after` ends this call after so many steps.
+    `minutes` or `tokens` set the length of the run instead of the recipe. A run that goes on keeps the length it began
+    with, since the learning rate depends on it, unless `tokens` names another. `stop_after` ends this call after
+    so many steps. `compiled` has torch compile the model's blocks first.
     """
     folder.begin(recipe)
     dialect = get_dialect(recipe.dialect)
     tokenizer = learn_tokenizer(recipe, folder, source, dialect)
-    model = build(recipe.model, len(tokenizer), recipe.seed)
+    model = build(recipe.model, len(tokenizer), recipe.seed).to(machine.device)
     encoder = _encoder(recipe, tokenizer, dialect)
 
     def save(path: Path) -> None:
@@ -47,24 +52,29 @@ def pretrain(
 
     run = Run(folder.pretrain, model, optimizers(model, recipe.pretrain), save)
     if run.restore():
-        tokens = run.state.budget
+        tokens = tokens or run.state.budget
     elif minutes is not None:
-        tokens = int(minutes * 60 * speed(recipe, source, encoder, len(tokenizer)))
+        tokens = int(minutes * 60 * speed(recipe, source, encoder, len(tokenizer), machine))
+    if compiled:
+        compile_blocks(model)
     total, body = parameters(model)
-    schedule = _schedule(recipe.pretrain, tokens)
+    schedule = _schedule(recipe.pretrain, tokens, machine)
     print(f"{total / 1e6:.2f} M parameters, {body / 1e6:.2f} M beside the embeddings")
-    return run.train(source, encoder, schedule, recipe.seed, pace, stop_after)
+    return run.train(source, encoder, schedule, recipe.seed, pace, stop_after, machine)
 
 
-def estimate(recipe: Recipe, source: Source, minutes: float | None, tokens: int | None) -> str:
+def estimate(recipe: Recipe, source: Source, minutes: float | None, tokens: int | None, machine: Machine = CPU) -> str:
     """What a run would cost, in a sentence: tokens and minutes, measured on a few steps of a model of this shape."""
     dialect = get_dialect(recipe.dialect)
     few = recipe.tokenizer.examples // 10
     tokenizer = tokenizers.learn(_texts(source, recipe.seed, few, dialect), recipe.tokenizer.vocab_size)
-    rate = speed(recipe, source, _encoder(recipe, tokenizer, dialect), len(tokenizer))
+    rate = speed(recipe, source, _encoder(recipe, tokenizer, dialect), len(tokenizer), machine)
     count = int(minutes * 60 * rate) if minutes is not None else tokens or recipe.pretrain.tokens
     steps = count // recipe.pretrain.batch_tokens
-    return f"{count / 1e6:.2f} M tokens in {steps} steps at {rate:.0f} tokens/s: {count / rate / 60:.0f} minutes"
+    return (
+        f"{count / 1e6:.2f} M tokens in {steps} steps at {rate:.0f} tokens/s: {count / rate / 60:.0f} minutes, "
+        f"measured on {machine.name}"
+    )
 
 
 def learn_tokenizer(recipe: Recipe, folder: Folder, source: Source, dialect: Dialect) -> PreTrainedTokenizerFast:
@@ -89,19 +99,30 @@ def optimizers(model: PreTrainedModel, recipe: PretrainRecipe) -> list[torch.opt
     return [muon, torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)]
 
 
-def speed(recipe: Recipe, source: Source, encoder: Encoder, vocab_size: int) -> float:
-    """Tokens per second of a model of this shape, data included: the best of a few steps after a warm-up."""
-    model = build(recipe.model, vocab_size, recipe.seed)
-    rates = []
-    for step in range(5):
-        begun = time.perf_counter()
-        batch = draw(samples(source, encoder, step_seed(recipe.seed, -1 - step)), recipe.pretrain.batch_tokens)
-        for ids, weights in micro_batches(batch, recipe.pretrain.micro_tokens):
+def speed(recipe: Recipe, source: Source, encoder: Encoder, vocab_size: int, machine: Machine = CPU) -> float:
+    """Tokens per second of a model of this shape, data included, over a few steps after a warm-up.
+
+    The steps are short ones on a CPU, where those of a larger recipe would take minutes.
+    """
+    model = build(recipe.model, vocab_size, recipe.seed).to(machine.device)
+    used = optimizers(model, recipe.pretrain)
+    size = recipe.pretrain.batch_tokens if machine.device.type == "cuda" else min(recipe.pretrain.batch_tokens, 4096)
+    schedule = replace(_schedule(recipe.pretrain, None, machine), batch_tokens=size, curriculum=0.0)
+    # Generated ahead, data are there at once for the first steps: those do not count either.
+    warm_up, counted = 2 + 3 * machine.workers, 3 + machine.workers
+    batches = Steps(source, encoder, schedule, step_seed(recipe.seed, -1)).batches(0, machine.workers)
+    begun, tokens = time.perf_counter(), 0
+    for step, batch in enumerate(itertools.islice(batches, warm_up + counted)):
+        if step == warm_up:
+            begun, tokens = time.perf_counter(), 0
+        for ids, weights in micro_batches(batch, schedule.micro_tokens):
             weighted_loss(model, ids, weights).backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers(model, recipe.pretrain):
+        for optimizer in used:
             optimizer.step()
-        rates.append(sum(len(sample.ids) for sample in batch) / (time.perf_counter() - begun))
-    return sorted(rates)[-2]
+            optimizer.zero_grad(set_to_none=True)
+        machine.finish()
+        tokens += sum(len(sample.ids) for sample in batch)
+    return tokens / (time.perf_counter() - begun)
 
 
 def _encoder(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, dialect: Dialect) -> Encoder:
@@ -110,11 +131,11 @@ def _encoder(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, dialect: Dialec
     return Encoder(tokenizer, dialect, weights, recipe.model.context)
 
 
-def _schedule(recipe: PretrainRecipe, tokens: int | None) -> Schedule:
+def _schedule(recipe: PretrainRecipe, tokens: int | None, machine: Machine) -> Schedule:
     return Schedule(
         tokens=tokens or recipe.tokens,
         batch_tokens=recipe.batch_tokens,
-        micro_tokens=recipe.micro_tokens,
+        micro_tokens=machine.micro(recipe.micro_tokens),
         warmup=recipe.warmup,
         decay=recipe.decay,
         curriculum=recipe.curriculum,
@@ -128,4 +149,4 @@ def _texts(source: Source, seed: int, examples: int, dialect: Dialect) -> Iterat
 
 def base_checkpoint(folder: Folder) -> Path:
     """Where the base model of a run is; RunError when it has not been trained."""
-    return folder.need(folder.pretrain / CHECKPOINT, "pretrain")
+    return folder.need(folder.pretrain / CHECKPOINT / "model.safetensors", "pretrain").parent

@@ -77,7 +77,12 @@ class PretrainRecipe:
 
 @dataclass(frozen=True, slots=True)
 class TuneRecipe:
-    """The LoRA that teaches ChatML: rank, alpha, and how long. Embeddings and head are trained and saved with it."""
+    """The LoRA that teaches ChatML: rank, alpha, and how long.
+
+    `embeddings` trains and saves embeddings and head whole beside the adapters. `tied` leaves the two one matrix where
+    the base model has one; otherwise the head becomes a matrix of its own. The weights say how much a token counts in
+    the loss: of an answer 1, of an id that stands in the listing after the name it is made from, of everything else.
+    """
 
     tokens: int = 1_000_000
     batch_tokens: int = 4096
@@ -85,28 +90,41 @@ class TuneRecipe:
     rank: int = 256
     alpha: int = 512
     dropout: float = 0.0
+    embeddings: bool = True
+    tied: bool = True
+    copy_weight: float = 0.0
+    rest_weight: float = 0.0
     lr: float = 5e-4
     warmup: float = 0.05
     decay: float = 0.8
 
+    def __post_init__(self) -> None:
+        if not (self.tied or self.embeddings):
+            raise RecipeError("tune: a head of its own (tied: false) has to be trained (embeddings: true)")
+
 
 @dataclass(frozen=True, slots=True)
 class ExportRecipe:
-    """Which GGUF files are written, and which of them the integration bundles."""
+    """Which GGUF files are written, and which of them the integration bundles.
+
+    `sure_calls` is the share of right calls that the model must be sure enough of to make them; 1 for no such bound.
+    """
 
     quantisations: tuple[str, ...] = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_L")
     bundle: str = "Q8_0"
+    sure_calls: float = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model, from its tokenizer to its GGUF."""
+    """One model, from its tokenizer to its GGUF; `languages` are folders of `generator/data`, heard equally often."""
 
     name: str = "Morphy"
     description: str = "Controls a home through Home Assistant."
     license: str = "apache-2.0"
     dialect: str = "morphy"
     seed: int = 1
+    languages: tuple[str, ...] = ("en",)
     tokenizer: TokenizerRecipe = field(default_factory=TokenizerRecipe)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     pretrain: PretrainRecipe = field(default_factory=PretrainRecipe)

@@ -6,6 +6,8 @@
 - `tune/checkpoint/`, `tune/log.jsonl`: the LoRA adapter, with its tokenizer
 - `merged/`: the whole model
 - `gguf/`: one file for each quantisation
+- `evaluation.json`, `report/`: how the bundled file answers, and pictures of the run
+- `ablations/`: other ways to tune the base model
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .errors import RunError
@@ -53,6 +55,11 @@ class Folder:
         """The GGUF files."""
         return self.path / "gguf"
 
+    @property
+    def evaluation(self) -> Path:
+        """How the bundled file answers."""
+        return self.path / "evaluation.json"
+
     def begin(self, recipe: Recipe) -> None:
         """Make the folder and note recipe and versions; RunError when it was begun with another recipe."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -60,7 +67,7 @@ class Folder:
         if noted.exists() and load(noted) != recipe:
             raise RunError(f"{self.path} was begun with another recipe; choose another folder, or delete it")
         noted.write_text(dump(recipe), encoding="utf-8")
-        versions = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+        versions = {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
         (self.path / "versions.json").write_text(json.dumps(versions, indent=1))
 
     def recipe(self) -> Recipe:
@@ -75,3 +82,11 @@ class Folder:
         if not path.exists():
             raise RunError(f"{path} is not there yet: run `morphy-train {command}` first")
         return path
+
+
+def _version(package: str) -> str | None:
+    # A machine that only trains has no gguf.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

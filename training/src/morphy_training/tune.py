@@ -2,7 +2,7 @@
 
 Embeddings and head are trained and saved beside the adapters, as new tokens need it. Their names are looked up in the
 model itself. Where the two are one matrix (LFM2, Qwen3, Gemma) they stay one: trained apart they would drift, and the
-merged model would be a vocabulary matrix larger for nothing.
+merged model would be a vocabulary matrix larger for nothing. The recipe can say otherwise, to measure what it costs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .data import Encoder, Source, Weights
 from .dialect import get_dialect
 from .errors import RunError
 from .loop import CHECKPOINT, DEFAULT_PACE, Pace, Run, Schedule
+from .machine import CPU, Machine
 from .measure import Score
 from .pretrain import base_checkpoint
 from .recipe import Recipe, TuneRecipe
@@ -33,12 +34,15 @@ def tune(
     tokens: int | None = None,
     pace: Pace = DEFAULT_PACE,
     stop_after: int | None = None,
+    machine: Machine = CPU,
 ) -> Score:
     """Train the adapter on top of the run's base model, or go on where it stopped; returns the last evaluation."""
     dialect = get_dialect(recipe.dialect)
     base, tokenizer = chat_base(base_checkpoint(folder), dialect.special_tokens, dialect.stop[0])
+    if not recipe.tune.tied:
+        untie(base)
     torch.manual_seed(recipe.seed)
-    model = get_peft_model(base, lora_config(base, recipe.tune))
+    model = get_peft_model(base, lora_config(base, recipe.tune)).to(machine.device)
     model.print_trainable_parameters()
 
     def save(path: Path) -> None:
@@ -51,10 +55,13 @@ def tune(
     run = Run(folder.tune, base, [adamw], save)
     if run.restore():
         tokens = run.state.budget
-    schedule = Schedule(tokens or part.tokens, part.batch_tokens, part.micro_tokens, part.warmup, part.decay)
-    encoder = Encoder(tokenizer, dialect, Weights(answer=1.0), recipe.model.context)
+    schedule = Schedule(
+        tokens or part.tokens, part.batch_tokens, machine.micro(part.micro_tokens), part.warmup, part.decay
+    )
+    weights = Weights(1.0, part.copy_weight, part.rest_weight)
+    encoder = Encoder(tokenizer, dialect, weights, recipe.model.context)
     # Other homes than the base model has seen: the seeds of the steps are derived from another number.
-    return run.train(source, encoder, schedule, recipe.seed + 1_000_003, pace, stop_after)
+    return run.train(source, encoder, schedule, recipe.seed + 1_000_003, pace, stop_after, machine)
 
 
 def chat_base(
@@ -71,15 +78,15 @@ def chat_base(
 
 
 def lora_config(model: PreTrainedModel, recipe: TuneRecipe) -> LoraConfig:
-    """Adapters on every linear layer of the blocks; embeddings and head trained whole, tied when they were tied."""
+    """Adapters on every linear layer of the blocks; embeddings and head trained whole if at all, tied when they are."""
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules="all-linear",
-        modules_to_save=embedding_names(model),
-        ensure_weight_tying=is_tied(model),
+        modules_to_save=embedding_names(model) if recipe.embeddings else None,
+        ensure_weight_tying=recipe.embeddings and is_tied(model),
     )
 
 
@@ -104,15 +111,25 @@ def is_tied(model: PreTrainedModel) -> bool:
     return isinstance(head, nn.Module) and head.weight is embeddings.weight
 
 
+def untie(model: PreTrainedModel) -> None:
+    """Make the head a matrix of its own, which begins as a copy of the embeddings."""
+    embeddings, head = _embeddings(model)
+    head.weight = nn.Parameter(embeddings.weight.detach().clone())  # type: ignore[union-attr, operator]
+    model.config.tie_word_embeddings = False
+    model.all_tied_weights_keys = {}
+
+
 def merge(recipe: Recipe, folder: Folder) -> Path:
     """Fold the adapter into the base model and save the whole; returns its folder."""
-    adapter = folder.need(folder.tune / CHECKPOINT, "tune")
+    adapter = folder.need(folder.tune / CHECKPOINT / "adapter_model.safetensors", "tune").parent
     dialect = get_dialect(recipe.dialect)
     base, tokenizer = chat_base(base_checkpoint(folder), dialect.special_tokens, dialect.stop[0])
+    if not recipe.tune.tied:
+        untie(base)
     tied = is_tied(base)
     model = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     if is_tied(model) != tied:
-        raise RunError("The merged model is no longer tied as the base model was; its file would be larger")
+        raise RunError("Embeddings and head of the merged model are not tied as they were trained")
     model.save_pretrained(folder.merged)
     tokenizer.save_pretrained(folder.merged)
     return folder.merged

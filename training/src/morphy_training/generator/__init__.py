@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .stream import Example, Exchange, stream
+from .stream import Example, Exchange, mixed, stream
 
-__all__ = ["Example", "Exchange", "stream"]
+__all__ = ["Example", "Exchange", "mixed", "stream"]

@@ -13,33 +13,49 @@ from ..dialect.home import Answer
 from . import values
 from .homes import Thing
 from .kinds import KINDS
-from .speaker import Reference, Speaker, Wish, any_unseen, calls
+from .speaker import SLATS, Reference, Speaker, Wish, any_unseen, calls
 from .values import Value
 
 Scopes = Mapping[str, float]
 
-LIGHTS: Scopes = {"device": 40, "several": 6, "area": 24, "areas": 4, "here": 12, "floor": 5, "all": 8, "except": 3}
-PLUGS: Scopes = {"device": 84, "several": 8, "area": 3, "here": 1, "all": 2, "only": 2}
-FANS: Scopes = {"device": 58, "several": 4, "area": 13, "here": 8, "floor": 2, "all": 5, "only": 10}
-COVERS: Scopes = {
-    "device": 46,
-    "several": 5,
-    "area": 20,
-    "areas": 2,
-    "here": 9,
-    "floor": 5,
-    "all": 8,
+LIGHTS: Scopes = {
+    "device": 38,
+    "several": 4,
+    "area": 26,
+    "areas": 3,
+    "here": 18,
+    "floor": 6,
+    "all": 9,
     "except": 2,
-    "only": 5,
+    "only": 3,
+    "outdoors": 1.5,
 }
-SINGLE: Scopes = {"device": 62, "only": 26, "area": 10, "several": 2}
+PLUGS: Scopes = {"device": 72, "several": 6, "area": 4, "here": 2, "all": 2, "only": 4, "loose": 10}
+FANS: Scopes = {"device": 42, "several": 4, "area": 20, "here": 12, "floor": 4, "all": 8, "only": 10}
+COVERS: Scopes = {
+    "device": 38,
+    "several": 4,
+    "area": 22,
+    "areas": 2,
+    "here": 11,
+    "floor": 4,
+    "all": 6,
+    "except": 1,
+    "only": 7,
+    "covers": 5,
+}
+SINGLE: Scopes = {"device": 46, "only": 26, "area": 16, "several": 2}
+CLIMATE: Scopes = {"device": 34, "only": 18, "area": 16, "several": 2, "loose": 30}
+PLAYERS: Scopes = {"device": 46, "only": 28, "area": 14, "several": 2, "loose": 10}
+LOCKS: Scopes = {"device": 42, "only": 13, "area": 20, "here": 5, "floor": 2, "all": 11, "several": 4, "except": 3}
+UNLOCKS: Scopes = {"device": 50, "only": 16, "area": 20, "here": 5, "all": 6, "several": 3}
 NAMED: Scopes = {"device": 1}
-PLAYER: Scopes = {"device": 30, "area": 14, "only": 14, "implied": 42}
-HEATING: Scopes = {"device": 30, "area": 22, "only": 20, "implied": 28}
+PLAYER: Scopes = {"device": 24, "area": 16, "only": 14, "implied": 42, "loose": 4}
+HEATING: Scopes = {"device": 24, "area": 20, "only": 12, "implied": 26, "loose": 18}
+STEPS: Scopes = {"device": 24, "only": 14, "implied": 40, "loose": 14}
 ONE_THERE: Scopes = {"device": 35, "only": 65}
 
 _COVER_KINDS = ("blind", "curtain", "shutter", "shade", "awning", "garage", "gate", "window_cover", "door_cover")
-_SLATS = ("blind", "curtain", "shutter", "shade")
 _CLIMATE = ("thermostat", "ac")
 _PLAYERS = ("tv", "speaker")
 _ANY_SWITCH = ("switch", "coffee", "switch_light")
@@ -62,40 +78,40 @@ class Control:
 
 _C = Control
 CONTROLS: tuple[Control, ...] = (
-    _C("light_on", 8.0, ("light",), "turn_on", LIGHTS),
-    _C("light_off", 8.0, ("light",), "turn_off", LIGHTS),
+    _C("light_on", 10.0, ("light",), "turn_on", LIGHTS),
+    _C("light_off", 10.0, ("light",), "turn_off", LIGHTS),
     _C("light_toggle", 0.4, ("light",), "toggle", LIGHTS),
-    _C("light_brightness", 4.2, ("light",), "turn_on", LIGHTS, values.percent("brightness_pct", "brightness")),
+    _C("light_brightness", 5.2, ("light",), "turn_on", LIGHTS, values.percent("brightness_pct", "brightness")),
     _C("light_full", 0.9, ("light",), "turn_on", LIGHTS, values.fixed(brightness_pct=100)),
     _C("light_lowest", 0.5, ("light",), "turn_on", LIGHTS, values.fixed(brightness_pct=1)),
-    _C("light_dim", 2.2, ("light",), "turn_on", LIGHTS, values.step(-1, said=False)),
-    _C("light_brighten", 2.2, ("light",), "turn_on", LIGHTS, values.step(1, said=False)),
+    _C("light_dim", 2.6, ("light",), "turn_on", LIGHTS, values.step(-1, said=False)),
+    _C("light_brighten", 2.8, ("light",), "turn_on", LIGHTS, values.step(1, said=False)),
     _C("light_dim_by", 0.8, ("light",), "turn_on", LIGHTS, values.step(-1, said=True)),
     _C("light_brighten_by", 0.8, ("light",), "turn_on", LIGHTS, values.step(1, said=True)),
-    _C("light_color", 3.6, ("light",), "turn_on", LIGHTS, values.color),
+    _C("light_color", 4.8, ("light",), "turn_on", LIGHTS, values.color),
     _C("light_white", 0.9, ("light",), "turn_on", LIGHTS, values.warmth_of_white),
     _C("light_color_brightness", 0.6, ("light",), "turn_on", LIGHTS, values.color_and_percent),
     _C("switch_on", 8.5, _ANY_SWITCH, "turn_on", PLUGS),
     _C("switch_off", 7.5, _ANY_SWITCH, "turn_off", PLUGS),
     _C("switch_toggle", 0.3, _ANY_SWITCH, "toggle", PLUGS),
     _C("coffee", 6.5, ("coffee",), "turn_on", {"implied": 1}),
-    _C("fan_on", 2.6, ("fan", "purifier"), "turn_on", FANS),
-    _C("fan_off", 2.4, ("fan", "purifier"), "turn_off", FANS),
+    _C("fan_on", 3.4, ("fan", "purifier"), "turn_on", FANS),
+    _C("fan_off", 3.2, ("fan", "purifier"), "turn_off", FANS),
     _C("fan_speed", 1.6, ("fan", "purifier"), "set_percentage", FANS, values.percent("percentage", "brightness")),
     _C("fan_faster", 0.64, ("fan",), "increase_speed", FANS),
     _C("fan_slower", 0.64, ("fan",), "decrease_speed", FANS),
     _C("fan_swing", 0.72, ("fan",), "oscillate", FANS, values.fixed(oscillating=True)),
     _C("fan_still", 0.48, ("fan",), "oscillate", FANS, values.fixed(oscillating=False)),
     _C("fan_preset", 0.32, ("fan", "purifier"), "turn_on", FANS, values.words("preset_mode", "fan_presets")),
-    _C("cover_open", 3.9, _COVER_KINDS, "open_cover", COVERS),
-    _C("cover_close", 3.9, _COVER_KINDS, "close_cover", COVERS),
+    _C("cover_open", 4.8, _COVER_KINDS, "open_cover", COVERS),
+    _C("cover_close", 4.8, _COVER_KINDS, "close_cover", COVERS),
     _C("cover_stop", 0.75, _COVER_KINDS, "stop_cover", COVERS),
-    _C("cover_position", 1.8, _SLATS, "set_cover_position", COVERS, values.percent("position", "position")),
+    _C("cover_position", 1.8, SLATS, "set_cover_position", COVERS, values.percent("position", "position")),
     _C("valve_open", 2.4, ("valve",), "open_valve", SINGLE),
     _C("valve_close", 2.4, ("valve",), "close_valve", SINGLE),
     _C("valve_position", 1.1, ("valve",), "set_valve_position", SINGLE, values.percent("position", "position")),
-    _C("lock", 2.7, ("lock",), "lock", {"device": 55, "only": 15, "area": 8, "all": 14, "several": 5, "except": 3}),
-    _C("unlock", 2.1, ("lock",), "unlock", {"device": 65, "only": 18, "area": 8, "all": 6, "several": 3}),
+    _C("lock", 3.2, ("lock",), "lock", LOCKS),
+    _C("unlock", 2.7, ("lock",), "unlock", UNLOCKS),
     _C("climate_set", 5.3, _CLIMATE, "set_temperature", HEATING, values.temperature),
     _C("climate_range", 0.66, _CLIMATE, "set_temperature", HEATING, values.temperature_range),
     _C(
@@ -103,7 +119,7 @@ CONTROLS: tuple[Control, ...] = (
         0.88,
         _CLIMATE,
         "set_temperature",
-        {"device": 30, "only": 25, "implied": 45},
+        STEPS,
         values.temperature_step(1),
     ),
     _C(
@@ -111,7 +127,7 @@ CONTROLS: tuple[Control, ...] = (
         0.88,
         _CLIMATE,
         "set_temperature",
-        {"device": 30, "only": 25, "implied": 45},
+        STEPS,
         values.temperature_step(-1),
     ),
     _C("climate_mode", 2, _CLIMATE, "set_hvac_mode", HEATING, values.choice("hvac_mode", "hvac_modes")),
@@ -128,11 +144,11 @@ CONTROLS: tuple[Control, ...] = (
         2,
         ("ac",),
         "set_hvac_mode",
-        {"device": 30, "only": 50, "area": 20},
+        {"device": 30, "only": 30, "area": 16, "loose": 24},
         values.fixed(hvac_mode="cool"),
     ),
-    _C("thermostat_on", 1.2, ("thermostat",), "turn_on", SINGLE),
-    _C("climate_off", 2, _CLIMATE, "turn_off", SINGLE),
+    _C("thermostat_on", 1.8, ("thermostat",), "turn_on", CLIMATE, values.unless_heating),
+    _C("climate_off", 2.6, _CLIMATE, "turn_off", CLIMATE),
     _C("climate_fan", 0.55, _CLIMATE, "set_fan_mode", HEATING, values.words("fan_mode", "fan_modes")),
     _C("climate_preset", 0.77, _CLIMATE, "set_preset_mode", HEATING, values.words("preset_mode", "climate_presets")),
     _C("humidifier_on", 1.8, _HUMID, "turn_on", SINGLE),
@@ -141,20 +157,20 @@ CONTROLS: tuple[Control, ...] = (
     _C("water_heater_on", 1.2, ("water_heater",), "turn_on", SINGLE),
     _C("water_heater_off", 1.2, ("water_heater",), "turn_off", SINGLE),
     _C("water_heater_set", 1, ("water_heater",), "set_temperature", SINGLE, values.temperature),
-    _C("media_on", 2.4, _PLAYERS, "turn_on", SINGLE),
-    _C("media_off", 2.4, _PLAYERS, "turn_off", SINGLE),
-    _C("media_resume", 1.2, _PLAYERS, "media_play", PLAYER, prefer="paused"),
+    _C("media_on", 3, _PLAYERS, "turn_on", PLAYERS),
+    _C("media_off", 3, _PLAYERS, "turn_off", PLAYERS),
+    _C("media_resume", 1.8, _PLAYERS, "media_play", PLAYER, prefer="paused"),
     _C("media_pause", 2.2, _PLAYERS, "media_pause", PLAYER, prefer="playing"),
     _C("media_stop", 1, _PLAYERS, "media_stop", PLAYER, prefer="playing"),
-    _C("media_next", 2, _PLAYERS, "media_next_track", PLAYER, prefer="playing"),
-    _C("media_previous", 1.4, _PLAYERS, "media_previous_track", PLAYER, prefer="playing"),
+    _C("media_next", 2.4, _PLAYERS, "media_next_track", PLAYER, prefer="playing"),
+    _C("media_previous", 1.8, _PLAYERS, "media_previous_track", PLAYER, prefer="playing"),
     _C("volume_up", 3.2, _PLAYERS, "volume_up", PLAYER, prefer="playing"),
     _C("volume_down", 3.2, _PLAYERS, "volume_down", PLAYER, prefer="playing"),
     _C("volume_set", 2.4, _PLAYERS, "volume_set", PLAYER, values.percent("volume_pct", "volume"), prefer="playing"),
     _C("volume_mute", 3, _PLAYERS, "volume_mute", PLAYER, values.fixed(is_volume_muted=True), prefer="playing"),
     _C("volume_unmute", 1.4, _PLAYERS, "volume_mute", PLAYER, values.fixed(is_volume_muted=False), prefer="playing"),
     _C("media_source", 1.2, _PLAYERS, "select_source", PLAYER, values.words("source", "sources"), prefer="on"),
-    _C("media_play", 4.4, _PLAYERS, "play_media", {"device": 34, "area": 22, "only": 8, "implied": 36}, values.music),
+    _C("media_play", 5, _PLAYERS, "play_media", {"device": 34, "area": 22, "only": 8, "implied": 36}, values.music),
     _C("vacuum_start", 5.8, ("vacuum",), "start", {"device": 28, "only": 36, "implied": 36}),
     _C("vacuum_return", 4, ("vacuum",), "return_to_base", ONE_THERE),
     _C("vacuum_pause", 1.4, ("vacuum",), "pause", ONE_THERE),
@@ -197,12 +213,18 @@ def refer(speaker: Speaker, kinds: Sequence[str], scopes: Scopes, prefer: str = 
         return speaker.one(things) if how == "device" else speaker.several(things)
     if how == "only":
         return speaker.only(kinds)
+    if how == "loose":
+        return speaker.loose(kinds)
+    if how == "covers":
+        return speaker.coverings(speaker.pick(("area", "area", "here", "all", "all")))
     if how == "implied":
         return speaker.implied(kinds, prefer)
     if how == "except":
         return speaker.all_but(kinds)
     if how == "areas":
         return speaker.two_areas(kinds)
+    if how == "outdoors":
+        return speaker.outdoors(kinds[0])
     return speaker.group(kinds, how)
 
 
@@ -220,17 +242,40 @@ def sentence(speaker: Speaker, intent: str, reference: Reference, slots: dict[st
     template = speaker.usable(intent, form, slots) or speaker.usable(intent, "plain", slots)
     if template is None:
         return None
-    shape = "imperative" if form in ("plain", "implied") else "free" if form in ("here", "place") else form
-    return shape, template.fill(speaker.random.random, slots)
+    if form in _SPECIAL and _is_number(speaker, slots.get("percent", "")):
+        slots = slots | {"percent": f"{slots['percent']} {speaker.pick(speaker.language.words['percent_words'])}"}
+    shape = "imperative" if form in ("plain", "implied") else "free" if form in _SPECIAL else form
+    text = template.fill(speaker.random.random, slots)
+    if form == "here" and reference.how != "here" and speaker.says(text, "here_words"):
+        return None
+    return shape, text
+
+
+def _is_number(speaker: Speaker, text: str) -> bool:
+    """Return whether a percentage is a bare number, which of a room could as well be a temperature."""
+    return text.isdigit() or text in speaker.language.numbers
+
+
+_SPECIAL = {"here": 0.36, "place": 0.24, "home": 0.1, "": 0.0}
+"""How often a request says only the place, or nothing, of what it is about."""
+
+
+def _special(speaker: Speaker, reference: Reference) -> str:
+    """Return the section for requests without a word for the things: all of a place, or the home's only one."""
+    whole = reference.targets[0].partition(".")[0] in ("area", "floor", "all")
+    if whole and reference.how == "all" and speaker.chance(0.7):
+        return "home"
+    if reference.how == "here" or (speaker.home.room is None and reference.how in ("only", "all")):
+        return "here" if whole or reference.how == "only" else ""
+    return "place" if whole and reference.how in ("area", "floor") else ""
 
 
 def _form(speaker: Speaker, intent: str, reference: Reference) -> str:
     if reference.how == "implied":
         return "implied_free" if speaker.has(intent, "implied_free") and speaker.chance(0.3) else "implied"
-    if reference.how in ("here", "area", "floor"):
-        special = "here" if reference.how == "here" else "place"
-        if speaker.has(intent, special) and speaker.chance(0.2):
-            return special
+    special = _special(speaker, reference)
+    if speaker.has(intent, special) and speaker.chance(_SPECIAL[special]):
+        return special
     if speaker.difficulty == 0:
         return "plain"
     draw = speaker.random.random()
@@ -243,7 +288,7 @@ def _form(speaker: Speaker, intent: str, reference: Reference) -> str:
 
 def control(speaker: Speaker, spec: Control) -> Wish | None:
     """Make one request for an intent; None where this home or the draw has nothing for it."""
-    if not any(speaker.world.by_kind.get(kind) for kind in spec.kinds):
+    if spec.name not in speaker.language.intents or not any(speaker.world.by_kind.get(kind) for kind in spec.kinds):
         return None
     reference = refer(speaker, spec.kinds, spec.scopes, spec.prefer)
     if reference is None:
@@ -251,7 +296,7 @@ def control(speaker: Speaker, spec: Control) -> Wish | None:
     value = spec.value(speaker, reference)
     if value is None:
         return None
-    slots = {"what": reference.text, **value.spoken}
+    slots = {"what": reference.text, "it": "them" if reference.many else "it", **value.spoken}
     if reference.place:
         slots["place"] = reference.place
     said = sentence(speaker, spec.name, reference, slots)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 
 from ..dialect.catalogue import services_for
-from ..dialect.home import Area, Device, Floor, Home
-from .kinds import KINDS, Kind
+from ..dialect.home import Answer, Area, Device, Floor, Home, Service
+from .kinds import KINDS, TWINS, Kind
 from .language import Language
-from .names import Namer, plain, slug
+from .names import Name, Namer, plain, slug
 from .states import Moods
 
 _FIRST_DAY = date(2023, 1, 1).toordinal()
-_NAMES = tuple(KINDS)
-_WEIGHTS = tuple(kind.weight for kind in KINDS.values())
+_ALWAYS = frozenset(
+    (
+        "turn_on", "turn_off", "open_cover", "close_cover", "open_valve", "close_valve", "lock", "unlock", "start",
+        "return_to_base", "add_item", "set_temperature", "press", "trigger", "media_play", "media_pause", "volume_set",
+        "alarm_disarm", "alarm_arm_away", "select_option", "set_value", "start_mowing", "dock",
+    )
+)  # fmt: skip
+"""Services that every device of their domain takes, or nearly."""
+_SENSES = ("sensor", "binary_sensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class World:
     by_name: dict[str, list[Thing]] = field(default_factory=lambda: defaultdict(list))
     places: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
+    arguments: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for thing in self.things:
@@ -66,9 +75,26 @@ class World:
         self.places = frozenset(plain(name) for names in places for name in names)
         self.words = frozenset(word for name in (*self.by_name, *self.places) for word in name.split())
 
+        self.arguments = {service.name: frozenset(service.arguments) for service in self.home.services}
+
+    def allows(self, answer: Answer) -> bool:
+        """Return whether the home has the services that an answer calls, with their arguments."""
+        return all(
+            action.service in self.arguments and action.data.keys() <= self.arguments[action.service]
+            for action in answer.actions
+        )
+
     def on_floor(self, floor: str) -> set[str]:
         """Return the ids of the floor's areas."""
         return {area.id for area in self.home.areas if area.floor == floor}
+
+
+def _sort_as_served(floors: Sequence[Floor], areas: list[Area], things: list[Thing]) -> None:
+    """Put areas and things into the order in which Home Assistant's are told: by floor, area and name."""
+    rank = {floor.id: place for place, floor in enumerate(floors)}
+    areas.sort(key=lambda area: (rank.get(area.floor or "", len(rank)), area.names[0].casefold(), area.id))
+    order = {area.id: place for place, area in enumerate(areas)}
+    things.sort(key=lambda thing: (order.get(thing.area or "", len(order)), thing.name.casefold(), thing.id))
 
 
 class _Builder:
@@ -80,28 +106,67 @@ class _Builder:
         self.difficulty = difficulty
         self.namer = Namer(random, language, difficulty=difficulty, heldout=heldout)
         self.moods = Moods(random, language)
+        kinds = [kind for kind in KINDS.values() if kind.name in language.nouns]
+        self.names = tuple(kind.name for kind in kinds)
+        self.weights = tuple(kind.weight for kind in kinds)
+        self.sensors = tuple(kind.name for kind in kinds if kind.domain in _SENSES)
+        self.others = tuple(kind.name for kind in kinds if kind.domain not in _SENSES)
         self.taken: set[str] = set()
         self.clashes = 0
+        self.placed = 1.0
+        self.given: dict[str, list[Name]] = {}
 
     def build(self) -> World:
         random = self.random
         count = self._count()
         floors = self._floors() if random.random() < 0.5 * self.difficulty else []
-        areas = self._areas(count, floors)
+        areas = [] if random.random() < 0.04 * self.difficulty else self._areas(count, floors)
+        self.placed = self.namer.pick((0.0, 0.35)) if random.random() < 0.06 * self.difficulty else 1.0
         things = self._things(count, areas)
-        if random.random() < 0.5:
-            order = {area.id: place for place, (area, _) in enumerate(areas)}
+        places = [area for area, _ in areas]
+        room = self._room(things, places)
+        if random.random() < 0.6:
+            filled = {thing.area for thing in things} | {room}
+            places = [area for area in places if area.id in filled]
+            floors = [floor for floor in floors if any(area.floor == floor.id for area in places)]
+        if random.random() < 0.7:
+            _sort_as_served(floors, places, things)
+        elif random.random() < 0.5:
+            order = {area.id: place for place, area in enumerate(places)}
             things.sort(key=lambda thing: order.get(thing.area or "", 99))
         devices = tuple(thing.device for thing in things)
-        room = self._room(things, [area for area, _ in areas])
-        home = Home(devices, tuple(area for area, _ in areas), tuple(floors), services_for(devices), room, self._now())
+        services = self._services(services_for(devices))
+        home = Home(devices, tuple(places), tuple(floors), services, room, self._now())
         return World(home, things, self.moods.unit)
+
+    def _services(self, services: Sequence[Service]) -> tuple[Service, ...]:
+        """Return what the devices of this home are able to do: often less than their domains are."""
+        if self.random.random() > 0.6 * self.difficulty:
+            return tuple(services)
+        able = 0.6 + 0.4 * self.random.random()
+        return tuple(
+            Service(service.name, self._some(service.arguments, able))
+            for service in services
+            if service.name.partition(".")[2] in _ALWAYS or self.random.random() < able
+        )
+
+    def _some(self, arguments: tuple[str, ...], share: float) -> tuple[str, ...]:
+        """Return about that share of the arguments; a single one is what its service is for."""
+        if len(arguments) < 2:
+            return arguments
+        return tuple(key for key in arguments if self.random.random() < share)
 
     def _count(self) -> int:
         easy = 2 + int(self.random.random() * 3)
         draw = self.random.random()
-        full = 3 + draw * 50 if draw < 0.1 else 8 + (draw - 0.1) / 0.8 * 22 if draw < 0.9 else 30 + (draw - 0.9) * 110
-        return max(2, round(easy + (min(full, 40) - easy) * self.difficulty))
+        few, many = 0.15, 0.6  # Most homes have more than a prompt lists, so full prompts are what is served most.
+        if draw < few:
+            full = 3 + 7 * draw / few
+        elif draw < many:
+            full = 10 + 18 * (draw - few) / (many - few)
+        else:
+            full = 28 + 12 * (draw - many) / (1 - many)
+        return max(2, round(easy + (full - easy) * self.difficulty))
 
     def _floors(self) -> list[Floor]:
         chosen = self.namer.pick(tuple(self.language.tables["floors"].values()))
@@ -144,31 +209,49 @@ class _Builder:
     def _things(self, count: int, areas: list[tuple[Area, bool]]) -> list[Thing]:
         things: list[Thing] = []
         used: set[tuple[str, str | None]] = set()
-        kinds = self.random.choices(_NAMES, _WEIGHTS, k=count)
-        for favourite in self.random.choices(_NAMES, k=2 if count > 6 else 1):
+        kinds = self.random.choices(self.names, self.weights, k=count)
+        for _ in range(2 if count > 6 else 1):
+            favourite = self.namer.pick(self.sensors if self.random.random() < 0.35 else self.others)
             for _ in range(1 + int(self.random.random() * 3)):
                 kinds[int(self.random.random() * count)] = favourite
+        if self.random.random() < 0.12 * self.difficulty:
+            for _ in range(count // 2):
+                kinds[int(self.random.random() * count)] = self.namer.pick(self.sensors)
         if self.random.random() < 0.5:
             kinds[int(self.random.random() * count)] = "light"
         for kind_name in (*kinds, *("light", "switch", "lock", "fan") * 2):
-            if len(things) >= 2 and len(used) + self.clashes >= count:
+            if len(things) >= 2 and len(things) + self.clashes >= count:
                 break
             thing = self._thing(KINDS[kind_name], areas)
             key = (plain(thing.name), thing.area)
-            if key in used or (
-                kind_name in ("alarm", "weather") and any(other.kind.name == kind_name for other in things)
-            ):
+            if key in used or (kind_name == "alarm" and any(other.kind.name == kind_name for other in things)):
                 self.clashes += 1
                 continue
             used.add(key)
             things.append(thing)
+            twins = [name for name in TWINS.get(kind_name, ()) if name in self.names]
+            if twins and len(things) < count and self.random.random() < 0.12 * self.difficulty:
+                things.append(self._twin(thing, twins))
         return things
+
+    def _twin(self, thing: Thing, kinds: Sequence[str]) -> Thing:
+        """Return another thing of the same name: the contact of a door beside its lock, what a plug draws."""
+        kind = KINDS[self.namer.pick(kinds)]
+        base = f"{kind.domain}.{thing.id.partition('.')[2]}"
+        ident = f"{base}_{slug(kind.device_class or kind.name)}" if self.random.random() < 0.5 else base
+        while ident in self.taken:
+            ident += "_2"
+        self.taken.add(ident)
+        device = Device(ident, thing.device.names, *self.moods.draw(kind), thing.area)
+        return Thing(device, kind, thing.unseen)
 
     def _thing(self, kind: Kind, areas: list[tuple[Area, bool]]) -> Thing:
         random = self.random
-        area = self.namer.pick(areas)[0] if areas and random.random() < kind.placed else None
+        area = self.namer.pick(areas)[0] if areas and random.random() < kind.placed * self.placed else None
         place = self.namer.pick(area.names) if area else None
-        name = self.namer.device(kind, place)
+        name = self._repeated(kind) or self.namer.device(kind, place)
+        if not place or plain(place) not in plain(name.text):
+            self.given.setdefault(kind.name, []).append(name)
         names = [self.namer.styled(name.text)]
         if random.random() < 0.25 * self.difficulty:
             names.append(self._alias(kind, place, names[0]))
@@ -181,6 +264,13 @@ class _Builder:
         state, attributes = self.moods.draw(kind)
         device = Device(ident, tuple(dict.fromkeys(names)), state, attributes, area.id if area else None)
         return Thing(device, kind, name.made_up)
+
+    def _repeated(self, kind: Kind) -> Name | None:
+        """Return, now and then, a name that another thing of the kind has had: a `Ceiling Light` in every room."""
+        known = self.given.get(kind.name)
+        if known and self.random.random() < 0.07 * self.difficulty:
+            return self.namer.pick(known)
+        return None
 
     def _alias(self, kind: Kind, place: str | None, name: str) -> str:
         text = self.namer.device(kind, place).text

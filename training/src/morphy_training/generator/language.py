@@ -1,7 +1,8 @@
 """The words of one language, read from `data/<language>/`.
 
 Everything a native speaker would write anew is in those files, as plain text: `intents/*.yaml` holds a file per intent,
-whose sections are lines of templates; the other files hold lists, separated by commas and line ends.
+whose sections are lines of templates; the other files hold lists, separated by commas and line ends. What a language
+has no file or noun for is never asked for in it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
 
+from .forms import Forms
 from .templates import Node, Template, compile_template
 
 DATA = Path(__file__).parent / "data"
@@ -39,6 +42,22 @@ class Language:
     words: Mapping[str, tuple[str, ...]]
     tables: Mapping[str, Mapping[str, tuple[str, ...]]]
     numbers: tuple[str, ...]
+    patterns: Mapping[str, tuple[Template, ...]]
+    forms: Forms | None
+
+    def arranged(self, random: Random, pattern: str, **parts: str) -> str:
+        """Return parts of a name in the order in which people of this language put them."""
+        lines = self.patterns[pattern]
+        line = lines[0] if len(lines) == 1 else lines[int(random.random() * len(lines))]
+        return line.fill(random.random, parts)
+
+    def arrangements(self, pattern: str, **parts: str) -> list[str]:
+        """Return the parts in every order of a pattern."""
+        return [line.fill(lambda: 0.0, parts) for line in self.patterns[pattern]]
+
+    def alike(self, one: str, other: str) -> bool:
+        """Return whether one word may stand where another does, with the same article."""
+        return self.forms is None or self.forms.alike(one, other)
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -59,14 +78,30 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _rules(path: Path) -> dict[str, Node]:
+def _rules(path: Path, forms: Forms | None) -> dict[str, Node]:
     rules: dict[str, Node] = {}
     for name, text in _read(path).items():
-        rules[name] = compile_template("|".join(split_lines(text)), rules).node
+        rules[name] = compile_template("|".join(split_lines(text)), rules, forms).node
     return rules
 
 
-def _intents(folder: Path, rules: Mapping[str, Node]) -> dict[str, dict[str, tuple[Template, ...]]]:
+def _pairs(text: str) -> dict[str, str]:
+    return {key.strip(): value.strip() for key, _, value in (entry.partition("=") for entry in split_list(text))}
+
+
+def _forms(grammar: Mapping[str, Any], words: Mapping[str, tuple[str, ...]]) -> Forms | None:
+    if "classes" not in grammar:
+        return None
+    endings = {ending: name for name, text in grammar["classes"].items() for ending in split_list(text)}
+    marks, cases = ({key: _pairs(text) for key, text in grammar[part].items()} for part in ("marks", "cases"))
+    people = (*words["first_names"], *words.get("heldout_first_names", ()))
+    owners = frozenset(name + ending for name in people for ending in words["possessive"])
+    return Forms(endings, marks, cases, _pairs(grammar["joints"]), owners)
+
+
+def _intents(
+    folder: Path, rules: Mapping[str, Node], forms: Forms | None
+) -> dict[str, dict[str, tuple[Template, ...]]]:
     raw = {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
     compiled: dict[str, dict[str, tuple[Template, ...]]] = {}
     for name, sections in raw.items():
@@ -78,7 +113,7 @@ def _intents(folder: Path, rules: Mapping[str, Node]) -> dict[str, dict[str, tup
                 if section != "include":
                     merged.setdefault(section, []).extend(split_lines(text))
         compiled[name] = {
-            section: tuple(compile_template(line, rules) for line in lines) for section, lines in merged.items()
+            section: tuple(compile_template(line, rules, forms) for line in lines) for section, lines in merged.items()
         }
     return compiled
 
@@ -88,24 +123,48 @@ def _noun(entry: Mapping[str, str]) -> Noun:
     return Noun(parts["one"], parts["many"], parts["names"] or parts["one"], parts["heldout"])
 
 
-@cache
-def load_language(code: str) -> Language:
-    """Read and compile the files of one language, once. Raises FileNotFoundError for a language without files."""
-    folder = DATA / code
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no word lists for language {code!r}")
-    words: dict[str, tuple[str, ...]] = {}
+_Words = dict[str, tuple[str, ...]]
+
+
+def _lists(folder: Path) -> tuple[_Words, dict[str, _Words]]:
+    """Return the lists of words and the tables of a language's own files."""
+    words: _Words = {}
     for path in sorted((folder / "words").glob("*.yaml")):
         words.update({key: split_list(text) for key, text in _read(path).items()})
     tables = {
         path.stem: {key: split_list(text) for key, text in _read(path).items()}
         for path in sorted((folder / "tables").glob("*.yaml"))
     }
+    return words, tables
+
+
+def _shared(names: tuple[str, ...]) -> tuple[_Words, dict[str, _Words]]:
+    """Return lists and tables of English that belong to no language: brands, syllables, what the home itself shows."""
+    words, tables = _lists(DATA / "en") if names else ({}, {})
+    return {key: words[key] for key in names if key in words}, {key: tables[key] for key in names if key not in words}
+
+
+@cache
+def load_language(code: str) -> Language:
+    """Read and compile the files of one language, once. Raises FileNotFoundError for a language without files."""
+    folder = DATA / code
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no word lists for language {code!r}")
+    grammar = _read(folder / "grammar.yaml")
+    shared_words, shared_tables = _shared(split_list(grammar.get("shared", "")))
+    words, tables = _lists(folder)
+    words, tables = shared_words | words, shared_tables | tables
+    forms = _forms(grammar, words)
     return Language(
         code=code,
-        intents=_intents(folder / "intents", _rules(folder / "rules.yaml")),
+        intents=_intents(folder / "intents", _rules(folder / "rules.yaml", forms), forms),
         nouns={kind: _noun(entry) for kind, entry in _read(folder / "nouns.yaml").items()},
         words=words,
         tables=tables,
         numbers=words["numbers"],
+        patterns={
+            name: tuple(compile_template(line, {}, forms) for line in split_lines(text))
+            for name, text in grammar["patterns"].items()
+        },
+        forms=forms,
     )

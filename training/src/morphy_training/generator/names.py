@@ -19,7 +19,25 @@ from .language import Language
 T = TypeVar("T")
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
-_SPECIAL = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "đ": "d", "ı": "i", "'": ""})
+_SPECIAL = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "đ": "d", "ı": "i", "'": ""}
+    | dict(zip("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziiklmnoprstufyeig", strict=True))
+    | {
+        "ж": "zh",
+        "х": "kh",
+        "ц": "ts",
+        "ч": "ch",
+        "ш": "sh",
+        "щ": "shch",
+        "ю": "iu",
+        "я": "ia",
+        "ь": "",
+        "ъ": "",
+        "є": "ie",
+    }
+)
+_ROOM_NAMED = frozenset(("light", "switch", "fan", "thermostat", "speaker", "tv", "blind"))
+"""Kinds of which the one in a room is often named as the room is."""
 
 
 def slug(name: str) -> str:
@@ -27,7 +45,7 @@ def slug(name: str) -> str:
     if name.isascii():
         plain = name.replace("'", "")
     else:
-        plain = unicodedata.normalize("NFKD", name.translate(_SPECIAL))
+        plain = unicodedata.normalize("NFKD", name.lower().translate(_SPECIAL))
         plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return _NOT_SLUG.sub("_", plain.lower()).strip("_")
 
@@ -118,7 +136,9 @@ class Namer:
                 self.heldout,
             )
         if draw < 0.17 + self.foreign / 2:
-            return Name(self.word("foreign_rooms"), True)
+            return Name(self.word("script_rooms" if self.random.random() < 0.1 else "foreign_rooms"), True)
+        if draw > 0.96:
+            return Name(f"{self.word('rooms')} {1 + int(self.random.random() * 4)}", self.heldout)
         return Name(self.word("rooms"), self.heldout)
 
     def device(self, kind: Kind, area: str | None) -> Name:
@@ -129,14 +149,17 @@ class Namer:
             return self._abstract(kind, base)
         if self.random.random() < (self.odd * 0.5 if kind.domain in ("sensor", "binary_sensor") else self.odd):
             return self._strange(kind, base, area)
+        if self.random.random() < 0.1 * self.odd / 0.4 and (name := self._as_bought(kind, base, area)):
+            return name
         draw = self.random.random()
         measured = kind.domain in ("sensor", "binary_sensor")
         if area is not None and draw < (0.55 if measured else 0.36):
-            return Name(f"{area} {base}", self.heldout)
+            return Name(self.arranged("area_thing", area=area, thing=base), self.heldout)
         if draw < 0.66:
             return Name(base, self.heldout)
         if draw < 0.76:
-            return Name(f"{self.pick(self.language.words['adjectives'])} {base}", self.heldout)
+            adjective = self.pick(self.language.words["adjectives"])
+            return Name(self.arranged("adjective_thing", adjective=adjective, thing=base), self.heldout)
         if draw < 0.84:
             return Name(f"{base} {1 + int(self.random.random() * self.random.random() * 12)}", self.heldout)
         if draw < 0.90:
@@ -145,7 +168,36 @@ class Namer:
             )
         if draw < 0.95:
             return Name(f"{self.pick(self.language.words['brands'])} {base}", self.heldout)
-        return Name(f"{self.word('rooms')} {base}", self.heldout)
+        return Name(self.arranged("area_thing", area=self.word("rooms"), thing=base), self.heldout)
+
+    def arranged(self, pattern: str, **parts: str) -> str:
+        """Return parts of a name in the order of this language."""
+        return self.language.arranged(self.random, pattern, **parts)
+
+    def _as_bought(self, kind: Kind, base: str, area: str | None) -> Name | None:
+        """Return a name as an app or a box gives it: the room's own, a model's, one with marks or of many words."""
+        words = self.language.words
+        draw = self.random.random()
+        if draw < 0.2:
+            return Name(area, self.heldout) if area and kind.name in _ROOM_NAMED else None
+        if draw < 0.45:
+            return Name(f"{self.pick(words['brands'])} {base} {self.pick(words['models'])}", self.heldout)
+        if draw < 0.6:
+            return Name(f"{self.pick(words['brands'])} {self.pick(words['models'])}", self.heldout)
+        if draw < 0.75:
+            adjective, place = self.pick(words["adjectives"]), area or self.word("rooms")
+            thing = self.arranged("area_thing", area=place, thing=base)
+            return Name(self.arranged("adjective_thing", adjective=adjective, thing=thing), self.heldout)
+        if draw < 0.85:
+            place = area or self.word("rooms")
+            return Name(
+                f"{place} {self.pick(words['positions'])} {base} {1 + int(self.random.random() * 4)}", self.heldout
+            )
+        number = str(1 + int(self.random.random() * 9))
+        marks = self.pick(
+            ("{0} ({1})", "{1} - {0}", "{0}, {1}", "{1}: {0}", "{0} #{2}", "{0} 0{2}", "{1}/{0}", "{0}{2}")
+        )
+        return Name(marks.format(base, area or self.word("rooms"), number), self.heldout)
 
     def _abstract(self, kind: Kind, base: str) -> Name:
         if kind.name == "person":
@@ -158,8 +210,12 @@ class Namer:
         return Name(base, self.heldout)
 
     def _strange(self, kind: Kind, base: str, area: str | None) -> Name:
-        if self.random.random() < self.foreign * 2 and f"foreign_{kind.domain}" in self.language.words:
-            return Name(self.word(f"foreign_{kind.domain}"), True)
+        if self.random.random() < self.foreign * 0.3 and f"script_{kind.domain}" in self.language.words:
+            return Name(self.word(f"script_{kind.domain}"), True)
+        told = kind.name.replace(" ", "_") if kind.domain in ("sensor", "binary_sensor") else kind.domain
+        foreign = f"foreign_{told}"
+        if self.random.random() < self.foreign * 2 and foreign in self.language.words:
+            return Name(self.word(foreign), True)
         draw = self.random.random()
         odd = self.made_up()
         if draw < 0.30 and kind.domain in ("light", "switch", "fan"):
@@ -175,7 +231,9 @@ class Namer:
     def object_id(self, kind: Kind, name: str, area: str | None) -> str:
         """Return the part of an entity id after the dot."""
         draw = self.random.random()
-        base = slug(name) or "x"
+        base = slug(name)
+        if not base:
+            return self._unrelated(kind)
         if draw < 0.65:
             return base
         if draw < 0.80:

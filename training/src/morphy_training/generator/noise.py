@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from functools import cache
+
+from .language import load_language
+from .names import plain
 from .speaker import Speaker, Wish
 
 _VERBATIM = frozenset(("item", "query"))
+_CAMEL = re.compile(r"([A-Z][a-z]+[0-9]*){2,}")
+_SEAM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MARKS = re.compile(r"[(),:#/.-]+")
+_LATIN = re.compile(r"[À-ɏ]")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa", "æ": "ae"})
+_RESPELT = 0.25
+"""How often a name is spelt otherwise than in the listing, where that can be done at all."""
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEAR = {
     key: row[max(0, place - 1) : place] + row[place + 1 : place + 2] for row in _KEYS for place, key in enumerate(row)
@@ -47,13 +60,79 @@ def written(speaker: Speaker, form: str, text: str, *, slips: bool = True) -> st
     return text + end if draw < 0.96 or draw > 0.97 else text
 
 
+def respelt(speaker: Speaker, wish: Wish) -> str:
+    """Return the request with a name spelt as people say it: `OfficeLamp` in two words, `Kuche` for `Küche`."""
+    text = wish.text
+    for id_ in wish.answer.evidence:
+        for name in _names(speaker, id_):
+            if name in text and speaker.chance(_RESPELT) and (new := _otherwise(speaker, name)):
+                text = text.replace(name, new, 1)
+    return text
+
+
+def _names(speaker: Speaker, id_: str) -> tuple[str, ...]:
+    kind, _, ident = id_.partition(".")
+    home = speaker.home
+    if kind in ("area", "floor"):
+        return (home.area_by_id if kind == "area" else home.floor_by_id)[ident].names
+    return home.by_id[id_].names
+
+
+def _otherwise(speaker: Speaker, name: str) -> str:
+    """Return another spelling of a name; empty where there is none, or where it is the name of something else."""
+    new = name
+    if " " not in name:
+        new = _apart(speaker, name)
+    elif len(name) > 6 and speaker.chance(0.1):
+        first, rest = name.split(" ", 1)
+        new = f"{first}{rest}" if first.isalpha() and rest.isalpha() and rest.islower() else name
+    if _LATIN.search(name) and speaker.chance(0.6):
+        new = _without_accents(speaker, new)
+    new = new.replace("'", "")
+    new = " ".join(_MARKS.sub(" " if speaker.chance(0.8) else "", new).split()) if _MARKS.search(new) else new
+    same = plain(new) == plain(name)
+    taken = plain(new) in speaker.world.by_name or plain(new) in speaker.world.places
+    return "" if new == name or not new or (taken and not same) else new
+
+
+def _apart(speaker: Speaker, name: str) -> str:
+    """Return a name of several words written as one with its words apart."""
+    if _CAMEL.fullmatch(name):
+        return _SEAM.sub(" ", name)
+    for room in speaker.language.words["rooms"]:
+        joined = room.replace(" ", "")
+        if name.lower() == joined != room:
+            return room
+        if (
+            len(room) > 3
+            and name.lower().startswith(joined)
+            and name.lower()[len(joined) :] in _nouns_of(speaker.language.code)
+        ):
+            return f"{room} {name[len(joined) :]}"
+    return name
+
+
+@cache
+def _nouns_of(code: str) -> frozenset[str]:
+    nouns = load_language(code).nouns.values()
+    return frozenset(word for noun in nouns for word in (*noun.one, *noun.many, *noun.names) if " " not in word)
+
+
+def _without_accents(speaker: Speaker, name: str) -> str:
+    if speaker.chance(0.4):
+        return name.lower().translate(_UMLAUTS)
+    letters = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
 def _misheard(speaker: Speaker, text: str) -> str:
     table = speaker.language.tables["misheard"]
     words = text.split(" ")
     places = [place for place, word in enumerate(words) if word in table]
     if places:
         place = speaker.pick(places)
-        words[place] = speaker.pick(table[words[place]])
+        heard = speaker.pick(table[words[place]])
+        words[place] = words[place] if heard in speaker.world.words else heard
     return " ".join(words)
 
 
@@ -82,5 +161,8 @@ def _slip(speaker: Speaker, word: str) -> str:
 
 def finished(speaker: Speaker, wish: Wish) -> str:
     """Return the request as it arrives. Words that the answer takes over as they are said suffer no slip."""
-    exact = any(not _VERBATIM.isdisjoint(action.data) for action in wish.answer.actions)
-    return written(speaker, wish.form, wrapped(speaker, wish.form, wish.text), slips=not exact)
+    exact = wish.category.startswith("missing") or any(
+        not _VERBATIM.isdisjoint(action.data) for action in wish.answer.actions
+    )
+    text = respelt(speaker, wish) if speaker.difficulty > 0 and not exact else wish.text
+    return written(speaker, wish.form, wrapped(speaker, wish.form, text), slips=not exact)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..dialect.home import Answer
+from .groups import asked_words, is_in, told
 from .homes import Thing
 from .names import plain
-from .speaker import MOST, Reference, Speaker, Wish, ids_of
+from .speaker import Speaker, Wish, ids_of
 
 _COVERS = ("blind", "curtain", "shutter", "shade", "awning", "garage", "gate", "window_cover", "door_cover")
 _POWERED = (
@@ -17,35 +18,25 @@ _POWERED = (
     "switch_light",
     "fan",
     "purifier",
-    "tv",
-    "speaker",
     "humidifier",
+    "dehumidifier",
     "helper",
-    "ac",
     "siren",
 )
-_DOORS = ("binary door", "binary window", "binary opening", "binary garage door")
-_STILL_OFF = frozenset(("off", "standby", "unavailable", "unknown"))
-
 _STATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_POWERED, ("on", "off")),
     **dict.fromkeys((*_COVERS, "valve"), ("open", "closed")),
+    **dict.fromkeys(("tv", "speaker"), ("on", "off", "on", "off", "playing", "paused")),
+    **dict.fromkeys(("automation", "script"), ("on", "off")),
     "lock": ("locked", "unlocked"),
-    "vacuum": ("cleaning", "docked"),
+    "vacuum": ("cleaning", "docked", "returning", "paused"),
+    "mower": ("mowing", "docked", "paused"),
+    "thermostat": ("on", "off", "heat", "cool"),
+    "ac": ("on", "off", "cool"),
+    "alarm": ("armed", "disarmed"),
+    "timer": ("active", "paused", "idle"),
 }
 """What is asked of which kind; of a binary sensor, its two words."""
-
-_GROUPS = ("light", "light", "light", "switch", "fan", "lock", "lock", *_COVERS, *_DOORS, *_DOORS, "tv", "speaker")
-
-_SAME_WORD = {
-    "binary door": ("door_cover",),
-    "door_cover": ("binary door",),
-    "binary window": ("window_cover",),
-    "window_cover": ("binary window",),
-    "binary garage door": ("garage",),
-    "garage": ("binary garage door",),
-}
-"""Kinds of two domains that share a word: which is meant in a question cannot be told."""
 
 
 def _asked_states(speaker: Speaker, thing: Thing) -> tuple[str, ...]:
@@ -54,200 +45,86 @@ def _asked_states(speaker: Speaker, thing: Thing) -> tuple[str, ...]:
     return _STATES.get(thing.kind.name, ())
 
 
-def _is(thing: Thing, asked: str) -> bool:
-    state = thing.device.state
-    if asked == "on":
-        return state not in _STILL_OFF
-    if asked == "off":
-        return state in ("off", "standby")
-    return state == asked
-
-
 def _wish(category: str, text: str, speech: str, things: Sequence[Thing]) -> Wish:
     return Wish("question", text, Answer(speech, (), ids_of(things)), category, any(thing.unseen for thing in things))
 
 
-def _verb(speaker: Speaker, things: Sequence[Thing]) -> str:
-    return speaker.say("talk", "is_one" if len(things) == 1 else "is_many")
-
-
-def _state_reply(speaker: Speaker, things: Sequence[Thing], yes: bool | None) -> str:
-    """Tell the things' state; all of them share it."""
-    slots = {"names": speaker.names(things), "is": _verb(speaker, things), "state": things[0].device.state}
+def _state_reply(speaker: Speaker, thing: Thing, yes: bool | None) -> str:
+    slots = {"names": thing.name, "told": told(speaker, thing.device.state, many=False)}
     return speaker.say("question_state", "reply" if yes is None else "reply_yes" if yes else "reply_no", slots)
 
 
 def state(speaker: Speaker) -> Wish | None:
     """Ask for the state of one thing."""
     things = [thing for thing in speaker.world.things if _asked_states(speaker, thing)]
-    draw = speaker.random.random()
-    if draw < 0.12:
-        reference = speaker.only([thing.kind.name for thing in things]) if things else None
-    else:
-        reference = speaker.one(things)
-    if reference is None:
-        return None
-    thing = reference.things[0]
-    if thing.device.state == "unavailable" or speaker.chance(0.25):
-        section = "open_question"
-        text = speaker.say("question_state", section, {"what": reference.text})
-        return _wish("question_state", text, _state_reply(speaker, [thing], None), [thing])
-    asked = speaker.pick(_asked_states(speaker, thing))
-    words = speaker.language.tables["state_words"].get(asked, (asked,))
-    text = speaker.say("question_state", "closed_question", {"what": reference.text, "state": speaker.pick(words)})
-    return _wish("question_state", text, _state_reply(speaker, [thing], _is(thing, asked)), [thing])
-
-
-def group(speaker: Speaker) -> Wish | None:
-    """Ask about all things of a kind in a scope: any, all, which, how many."""
-    kind = speaker.pick([kind for kind in _GROUPS if speaker.world.by_kind.get(kind)] or [""])
-    if not kind:
-        return None
-    if any(speaker.world.by_kind.get(other) for other in _SAME_WORD.get(kind, ())):
-        return None
-    reference = speaker.group([kind], speaker.random.choices(("area", "here", "floor", "all"), (45, 12, 10, 33))[0])
-    if reference is None or len(reference.things) > MOST:
-        return None
-    things = reference.things
-    if any(thing.device.state in ("unavailable", "opening", "closing") for thing in things):
-        return None
-    asked = speaker.pick(_asked_states(speaker, things[0]))
-    form = speaker.random.choices(("any", "which", "count", "all"), (38, 24, 18, 20))[0]
-    text = _group_text(speaker, reference, kind, form, asked)
-    return _wish(f"question_{form}", text, _group_reply(speaker, reference, kind, form, asked), things)
-
-
-def _group_text(speaker: Speaker, reference: Reference, kind: str, form: str, asked: str) -> str:
-    noun = speaker.language.nouns[kind]
-    scope = "everywhere" if reference.how == "all" else "here" if reference.how == "here" else "place"
-    slots = {
-        "kinds": speaker.pick(noun.many),
-        "kind": speaker.pick(noun.one),
-        "state": speaker.pick(speaker.language.tables["state_words"].get(asked, (asked,))),
-        "where": speaker.say("question_group", f"where_{scope}", {"place": reference.place}),
-    }
-    return speaker.say("question_group", form, slots)
-
-
-def _group_reply(speaker: Speaker, reference: Reference, kind: str, form: str, asked: str) -> str:
-    noun = speaker.language.nouns[kind]
-    matching = [thing for thing in reference.things if _is(thing, asked)]
-    others = [thing for thing in reference.things if not _is(thing, asked)]
-    shown = others if form == "all" and others else matching
-    slots = {
-        "names": speaker.names(shown) if shown else "",
-        "is": _verb(speaker, shown),
-        "state": asked if shown is matching else _common_state(shown, asked),
-        "count": str(len(matching)),
-        "kinds": noun.many[0],
-        "kind": noun.one[0] if len(matching) == 1 else noun.many[0],
-        "place": _place(speaker, reference),
-    }
-    outcome = "yes" if (not others if form == "all" else matching) else "no"
-    return speaker.say("question_group", f"reply_{form}_{outcome}", slots).replace(" .", ".")
-
-
-def _common_state(things: Sequence[Thing], asked: str) -> str:
-    states = {thing.device.state for thing in things}
-    return things[0].device.state if len(states) == 1 else _OPPOSITE.get(asked, things[0].device.state)
-
-
-_OPPOSITE = {"on": "off", "off": "on", "open": "closed", "closed": "open", "locked": "unlocked", "unlocked": "locked"}
-
-
-def _place(speaker: Speaker, reference: Reference) -> str:
-    """Return the end of an answer that tells the place: ` in Kitchen`, or nothing."""
-    if reference.how == "all":
-        return ""
-    area = reference.things[0].area or ""
-    name = speaker.home.area_by_id[area].names[0]
-    if reference.how == "floor":
-        floor = speaker.home.area_by_id[area].floor or ""
-        name = speaker.home.floor_by_id[floor].names[0]
-    return speaker.say("question_group", "in_place", {"place": name})
-
-
-def sensor_named(speaker: Speaker) -> Wish | None:
-    """Ask a sensor by its name."""
-    reference = speaker.one(speaker.world.by_domain.get("sensor") or ())
-    if reference is None:
-        return None
-    thing = reference.things[0]
-    rest, _, last = plain(thing.name).rpartition(" ")
-    single = len(speaker.world.by_name[plain(thing.name)]) == 1
-    if single and rest and last in speaker.language.nouns[thing.kind.name].one and speaker.chance(0.35):
-        text = speaker.say("question_sensor", "split_name", {"rest": rest, "last": last})
-    else:
-        text = speaker.say("question_sensor", "named", {"what": reference.text})
-    return _wish("question_sensor", text, _value_reply(speaker, thing, thing.device.state), [thing])
-
-
-def _value_reply(speaker: Speaker, thing: Thing, value: str) -> str:
-    return speaker.say("question_sensor", "reply", {"name": thing.name, "value": value})
-
-
-def sensor_in_place(speaker: Speaker) -> Wish | None:
-    """Ask what something measures in a room: `how warm is it in the kitchen`."""
-    sources = _sources(speaker)
-    if not sources:
-        return None
-    what, thing, value = speaker.pick(sources)
-    rivals = [other for kind, other, _ in sources if kind == what]
-    sections = speaker.language.intents["question_sensor"]
-    here = [other for other in rivals if other.area and other.area == speaker.home.room]
-    if (here == [thing] and f"{what}_here" in sections and speaker.chance(0.5)) or (
-        rivals == [thing] and f"{what}_here" in sections and speaker.chance(0.4)
-    ):
-        text = speaker.say("question_sensor", f"{what}_here")
-    elif thing.area and [other for other in rivals if other.area == thing.area] == [thing]:
-        area = speaker.home.area_by_id[thing.area]
-        text = speaker.say("question_sensor", f"{what}_place", {"place": speaker.pick(area.names)})
-    else:
-        return None
-    return _wish("question_sensor", text, _value_reply(speaker, thing, value), [thing])
-
-
-def _sources(speaker: Speaker) -> list[tuple[str, Thing, str]]:
-    """Return what is measured, by what, and the value; thermostats tell a room's temperature where no sensor does."""
-    sections = speaker.language.intents["question_sensor"]
-    sources: list[tuple[str, Thing, str]] = []
-    for thing in speaker.world.by_domain.get("sensor") or ():
-        what = (thing.kind.device_class or "").replace(" ", "_")
-        if f"{what}_place" in sections:
-            sources.append((what, thing, thing.device.state))
-    warm = {thing.area for what, thing, _ in sources if what == "temperature"}
-    return sources + [
-        ("temperature", thing, thing.device.attributes["now"])
-        for thing in speaker.world.by_domain.get("climate") or ()
-        if thing.area not in warm and "now" in thing.device.attributes
-    ]
-
-
-def binary_in_place(speaker: Speaker) -> Wish | None:
-    """Ask whether something is the case in a room: `is there a leak in the cellar`."""
-    sections = speaker.language.intents["question_binary"]
-    things = [
-        thing
-        for thing in speaker.world.by_domain.get("binary_sensor") or ()
-        if f"{(thing.kind.device_class or '').replace(' ', '_')}_place" in sections
-    ]
     if not things:
         return None
+    if speaker.chance(0.2):
+        reference = speaker.only([thing.kind.name for thing in things])
+        return _one_state(speaker, reference.things[0], reference.text) if reference else None
     thing = speaker.pick(things)
-    what = (thing.kind.device_class or "").replace(" ", "_")
-    rivals = speaker.world.by_kind[thing.kind.name]
-    if thing.area and speaker.chance(0.65):
-        scope = [other for other in rivals if other.area == thing.area]
-        names = speaker.home.area_by_id[thing.area].names
-        text = speaker.say("question_binary", f"{what}_place", {"place": speaker.pick(names)})
-    else:
-        scope = list(rivals)
-        text = speaker.say("question_binary", f"{what}_home")
-    if len(scope) > MOST or any(other.device.state == "unavailable" for other in scope):
+    twins = [other for other in speaker.world.by_name[plain(thing.name)] if other is not thing]
+    if twins:
+        return _state_of_twin(speaker, thing, twins)
+    reference = speaker.one([thing])
+    return _one_state(speaker, thing, reference.text) if reference else None
+
+
+def _one_state(speaker: Speaker, thing: Thing, what: str) -> Wish:
+    if thing.device.state == "unavailable" or speaker.chance(0.22):
+        text = speaker.say("question_state", "open_question", {"what": what})
+        return _wish("question_state", text, _state_reply(speaker, thing, None), [thing])
+    states = _asked_states(speaker, thing)
+    asked = speaker.pick(states)
+    of_class = thing.kind.device_class or ""
+    if thing.kind.domain == "binary_sensor" and speaker.chance(0.3):
+        section = f"{of_class.replace(' ', '_')}_named"
+        if speaker.has("question_binary", section):
+            text = speaker.say("question_binary", section, {"what": what})
+            return _wish("question_state", text, _state_reply(speaker, thing, is_in(thing, states[0])), [thing])
+        if of_class in speaker.language.words["said_after_name"] and of_class not in plain(what):
+            what = f"{what} {of_class}"
+    return _closed_state(speaker, thing, what, asked, speaker.pick(asked_words(speaker, thing.kind, asked)))
+
+
+def _closed_state(speaker: Speaker, thing: Thing, what: str, asked: str, said: str) -> Wish:
+    done = f"done_{asked}"
+    section = done if speaker.has("question_state", done) and speaker.chance(0.12) else "closed_question"
+    text = speaker.say("question_state", section, {"what": what, "state": said})
+    return _wish("question_state", text, _state_reply(speaker, thing, is_in(thing, asked)), [thing])
+
+
+def _state_of_twin(speaker: Speaker, thing: Thing, twins: Sequence[Thing]) -> Wish | None:
+    """Ask for the state of something whose name others have too, in words that fit none of them."""
+    asked = speaker.pick(_asked_states(speaker, thing))
+    taken = {
+        word
+        for twin in twins
+        for other in _asked_states(speaker, twin)
+        for word in asked_words(speaker, twin.kind, other)
+    }
+    words = [word for word in asked_words(speaker, thing.kind, asked) if word not in taken]
+    if not words:
         return None
-    yes = speaker.language.tables["binary_states"][thing.kind.device_class or ""][0]
-    matching = [other for other in scope if other.device.state == yes]
-    return _wish("question_binary", text, _state_reply(speaker, matching or scope, bool(matching)), scope)
+    what = speaker.with_article(" ".join(thing.name.split("_")))
+    if thing.kind.device_class in speaker.language.words["said_after_twin"] and speaker.chance(0.3):
+        what = f"{what} {thing.kind.device_class}"
+    return _closed_state(speaker, thing, what, asked, speaker.pick(words))
+
+
+_SETTINGS = ("number", "input_number", "select", "input_select", "water_heater")
+
+
+def setting(speaker: Speaker) -> Wish | None:
+    """Ask what a number or a choice is set to."""
+    things = [thing for kind in _SETTINGS for thing in speaker.world.by_kind.get(kind) or ()]
+    reference = speaker.one(things)
+    if reference is None or reference.things[0].device.state == "unavailable":
+        return None
+    thing = reference.things[0]
+    text = speaker.say("question_state", "setting", {"what": reference.text})
+    speech = speaker.say("question_state", "reply_setting", {"name": thing.name, "value": thing.device.state})
+    return _wish("question_setting", text, speech, [thing])
 
 
 _ATTRIBUTES = {
@@ -262,6 +139,10 @@ _ATTRIBUTES = {
     "current": ("climate", "now"),
     "robot_battery": ("vacuum", "battery"),
     "target_humidity": ("humidifier", "set"),
+    "climate_preset": ("climate", "preset"),
+    "climate_humidity": ("climate", "humidity"),
+    "fan_preset": ("fan", "preset"),
+    "water_temperature": ("water_heater", "now"),
 }
 
 
@@ -269,6 +150,8 @@ def attribute(speaker: Speaker) -> Wish | None:
     """Ask how bright, how loud, what is playing: something an attribute tells."""
     section = speaker.pick(tuple(_ATTRIBUTES))
     domain, key = _ATTRIBUTES[section]
+    if not speaker.has("question_attribute", section):
+        return None
     things = [thing for thing in speaker.world.by_domain.get(domain) or () if key in thing.device.attributes]
     if not things:
         return None
@@ -286,6 +169,21 @@ def attribute(speaker: Speaker) -> Wish | None:
     return _wish("question_attribute", text, speaker.say("question_attribute", f"{section}_reply", slots), [thing])
 
 
+def mode(speaker: Speaker) -> Wish | None:
+    """Ask which mode a thermostat is in, or which range it keeps to."""
+    things = speaker.world.by_domain.get("climate") or ()
+    reference = speaker.only([thing.kind.name for thing in things]) if things and speaker.chance(0.4) else None
+    reference = reference or speaker.one(things)
+    if reference is None:
+        return None
+    thing = reference.things[0]
+    attributes = thing.device.attributes
+    slots = {"name": thing.name, "told": told(speaker, thing.device.state, many=False), **attributes}
+    section = "range" if "low" in attributes and speaker.chance(0.6) else "mode"
+    text = speaker.say("question_attribute", section, {"what": reference.text})
+    return _wish("question_attribute", text, speaker.say("question_attribute", f"{section}_reply", slots), [thing])
+
+
 def playing(speaker: Speaker) -> Wish | None:
     """Ask what is playing, without saying where."""
     reference = speaker.implied(("tv", "speaker"), "playing")
@@ -298,93 +196,66 @@ def playing(speaker: Speaker) -> Wish | None:
 
 
 def person(speaker: Speaker) -> Wish | None:
-    """Ask where people are."""
+    """Ask where someone is."""
     people = speaker.world.by_kind.get("person") or []
-    if not people or len(people) > MOST:
-        return None
-    at_home = [thing for thing in people if thing.device.state == "home"]
-    draw = speaker.random.random()
-    if draw < 0.2:
-        text = speaker.say("question_person", "who")
-        speech = (
-            speaker.say(
-                "question_person", "reply_who", {"names": speaker.names(at_home), "is": _verb(speaker, at_home)}
-            )
-            if at_home
-            else speaker.say("question_person", "reply_nobody")
-        )
-        return _wish("question_person", text, speech, people)
-    if draw < 0.35:
-        text = speaker.say("question_person", "anyone")
-        speech = (
-            speaker.say(
-                "question_person",
-                "reply_yes",
-                {"names": speaker.names(at_home), "is": _verb(speaker, at_home), "state": "home"},
-            )
-            if at_home
-            else speaker.say("question_person", "reply_nobody_no")
-        )
-        return _wish("question_person", text, speech, people)
-    return _one_person(speaker, people)
-
-
-def _one_person(speaker: Speaker, people: Sequence[Thing]) -> Wish | None:
-    thing = speaker.pick(people)
-    name = speaker.called(thing)
-    if name is None:
+    thing = speaker.pick(people) if people else None
+    name = speaker.called(thing) if thing else None
+    if thing is None or name is None:
         return None
     where = thing.device.state
-    slots = {
-        "name": name,
-        "names": thing.name,
-        "is": speaker.say("talk", "is_one"),
-        "state": speaker.pick(speaker.language.tables["state_words"].get(where, (where,))),
-    }
-    slots["state"] = speaker.language.tables["state_words"].get(where, (where,))[0]
-    if speaker.chance(0.5):
-        return _wish(
-            "question_person",
-            speaker.say("question_person", "where", slots),
-            speaker.say("question_person", "reply_where", slots),
-            [thing],
-        )
-    asked = "home" if speaker.chance(0.6) else "not home" if where == "home" else where
-    yes = where == asked
-    asked_words = speaker.language.tables["state_words"].get(asked, (asked,))
-    text = speaker.say("question_person", "is_at", slots | {"state": speaker.pick(asked_words)})
-    return _wish(
-        "question_person", text, speaker.say("question_person", "reply_yes" if yes else "reply_no", slots), [thing]
+    slots = {"name": thing.name, "told": told(speaker, where, many=False)}
+    if speaker.chance(0.55):
+        text = speaker.say("question_person", "where", {"name": name})
+        return _wish("question_person", text, speaker.say("question_person", "reply_where", slots), [thing])
+    zones = speaker.language.words["zones"]
+    asked = where if speaker.chance(0.4) else speaker.pick(("home", "home", "not home", speaker.pick(zones)))
+    words = (
+        speaker.say("question_person", "zone_words", {"zone": asked})
+        if asked in zones
+        else speaker.pick(asked_words(speaker, thing.kind, asked))
     )
+    text = speaker.say("question_person", "is_at", {"name": name, "state": words})
+    yes = where == asked or (asked == "not home" and where != "home")
+    speech = speaker.say("question_person", "reply_yes" if yes else "reply_no", slots)
+    return _wish("question_person", text, speech, [thing])
 
 
 def weather(speaker: Speaker) -> Wish | None:
-    """Ask for the weather outside, which one of the home's entities tells."""
+    """Ask for the weather outside, or for that of one of the home's stations by its name."""
     stations = speaker.world.by_kind.get("weather") or []
-    if len(stations) != 1:
+    if not stations:
         return None
-    thing = stations[0]
+    thing = speaker.pick(stations)
+    name = speaker.called(thing)
+    by_name = len(stations) > 1 or speaker.chance(0.3)
+    if by_name and (name is None or speaker.language.nouns["weather"].one[0] in plain(name)):
+        return None
+    told_here = thing.device.attributes
     words = speaker.language.tables["weather"]
+    slots = {"name": thing.name, "place": name or "", "state": words[thing.device.state][0], **told_here}
+    sections = {"temperature": "how_warm", "humidity": "how_humid", "wind": "how_windy"}
     draw = speaker.random.random()
-    slots = {"state": words[thing.device.state][0], "temperature": thing.device.attributes["temperature"]}
-    if draw < 0.5:
+    if draw < 0.5 or (by_name and draw < 0.7):
+        section, reply = ("what_at", "reply_at") if by_name else ("what", "reply")
+        slots["when"] = speaker.say("question_weather", "when")
+    elif by_name:
+        section, reply = "how_warm_at", "reply_warm_at"
+    elif draw < 0.75:
+        key = speaker.pick(("temperature", "temperature", *told_here))
+        section = sections[key]
+        reply = f"reply_{section.removeprefix('how_')}"
+    else:
+        asked = thing.device.state if speaker.chance(0.5) else speaker.pick(tuple(words))
+        said = speaker.pick(words[asked])
+        reply = "reply_yes" if said in words[thing.device.state] else "reply_no"
         return _wish(
             "question_weather",
-            speaker.say("question_weather", "what"),
-            speaker.say("question_weather", "reply", slots),
+            speaker.say("question_weather", "is_it", {"state": said}),
+            speaker.say("question_weather", reply, slots),
             [thing],
         )
-    if draw < 0.75:
-        return _wish(
-            "question_weather",
-            speaker.say("question_weather", "how_warm"),
-            speaker.say("question_weather", "reply_warm", slots),
-            [thing],
-        )
-    asked = thing.device.state if speaker.chance(0.5) else speaker.pick(tuple(words))
-    text = speaker.say("question_weather", "is_it", {"state": speaker.pick(words[asked])})
-    outcome = "reply_yes" if words[asked][0] == slots["state"] else "reply_no"
-    return _wish("question_weather", text, speaker.say("question_weather", outcome, slots), [thing])
+    text = speaker.say("question_weather", section, slots)
+    return _wish("question_weather", text, speaker.say("question_weather", reply, slots), [thing])
 
 
 def clock(speaker: Speaker) -> Wish | None:
@@ -401,17 +272,26 @@ def clock(speaker: Speaker) -> Wish | None:
 
 
 def todo(speaker: Speaker) -> Wish | None:
-    """Ask what is on a list."""
-    reference = speaker.one(speaker.world.by_kind.get("todo") or ())
+    """Ask what is on a list, how much of it, or whether something is."""
+    lists = speaker.world.by_kind.get("todo") or ()
+    reference = speaker.only(("todo",)) if lists and speaker.chance(0.3) else None
+    reference = reference or speaker.one(lists)
     if reference is None:
         return None
     thing = reference.things[0]
-    items = thing.device.attributes.get("items")
-    section, reply = ("what", "reply") if speaker.chance(0.7) else ("count", "reply_count")
-    text = speaker.say("question_todo", section, {"what": reference.text})
-    slots = {"name": thing.name, "items": items or "", "count": thing.device.state}
-    speech = speaker.say("question_todo", reply if items else "reply_empty", slots)
-    return _wish("question_todo", text, speech, [thing])
+    told_items = thing.device.attributes.get("items", "")
+    items = told_items.split(", ") if told_items else []
+    section = speaker.random.choices(("what", "count", "contains"), (55, 20, 25))[0]
+    item = speaker.pick(items) if items and speaker.chance(0.5) else speaker.word("items")
+    if section == "contains":
+        reply = "reply_yes" if item in items else "reply_no"
+    elif not items:
+        reply = "reply_empty"
+    else:
+        reply = "reply" if section == "what" else "reply_count_one" if len(items) == 1 else "reply_count"
+    text = speaker.say("question_todo", section, {"what": reference.text, "item": item})
+    slots = {"name": thing.name, "items": told_items, "count": thing.device.state, "item": item}
+    return _wish("question_todo", text, speaker.say("question_todo", reply, slots), [thing])
 
 
 def location(speaker: Speaker) -> Wish | None:

@@ -10,15 +10,25 @@ from typing import TypeVar
 from ..dialect.home import Action, Answer, ArgumentValue
 from .homes import Thing, World
 from .kinds import FAMILIES, KINDS
-from .language import Language
-from .names import plain
+from .language import Language, Noun
+from .names import plain, slug
 from .templates import Template
 
 T = TypeVar("T")
 GROUPS = frozenset(("light", "switch", "fan", "blind", "curtain", "shutter", "shade"))
 """Kinds of which `the fan` said in a room means all of that room."""
+SLATS = ("blind", "curtain", "shutter", "shade")
+"""Covers at windows, whose words people mix up."""
 MOST = 6
 """The most devices that one answer names one by one."""
+_TOLD_BY_KIND = frozenset(("light", "switch", "fan", "cover", "lock", "media_player", "climate", "valve"))
+"""Domains whose things are named with the word for their kind or without it."""
+_SWITCHED = frozenset(("light", "switch", "fan", "media_player", "climate", "humidifier", "water_heater"))
+"""Domains that are turned on and off, so that the same request could mean one or the other."""
+_LONG_NUMBER = 3
+"""Digits from which on a number in a name is not said as one."""
+_JOINED = 6
+"""Letters from which two words said as one are still told for what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +88,16 @@ class Speaker:
 
     def has(self, intent: str, section: str) -> bool:
         """Return whether the intent has such a section."""
-        return section in self.language.intents[intent]
+        return section in self.language.intents.get(intent, ())
+
+    def says(self, text: str, key: str) -> bool:
+        """Return whether a text has one of the words of a list."""
+        said = f" {plain(text)} "
+        return any(f" {word} " in said for word in self.language.words[key])
 
     def usable(self, intent: str, section: str, slots: Mapping[str, str]) -> Template | None:
         """Return a template of the section all of whose slots are given; None after a few tries."""
-        templates = self.language.intents[intent].get(section)
+        templates = self.language.intents.get(intent, {}).get(section)
         if not templates:
             return None
         for _ in range(4):
@@ -108,7 +123,7 @@ class Speaker:
         names = thing.device.names
         name = names[0] if len(names) == 1 or self.chance(0.6) else self.pick(names)
         key = plain(name)
-        spoken = name if self.chance(0.15) else _words_apart(name)
+        spoken = self._as_said(name)
         if self.difficulty > 0 and thing.area and self.chance(0.12):
             part = self._shortened(thing, key)
             if part:
@@ -118,6 +133,8 @@ class Speaker:
         if not rivals and not bare:
             if thing.area and self.chance(0.06 * self.difficulty):
                 return self._in_area(thing, spoken, key) or spoken
+            if self.chance(0.2 * self.difficulty):
+                return self._loosely_called(thing, key) or spoken
             return spoken
         if rivals and not bare and thing.area and thing.area == self.home.room and self.chance(0.5):
             return spoken if all(other.area != thing.area for other in rivals) else None
@@ -135,6 +152,63 @@ class Speaker:
                     return None
                 return rest if self.chance(0.5) else self.say("talk", "thing_in_area", {"name": rest, "area": name})
         return None
+
+    def _as_said(self, name: str) -> str:
+        """Return a name in the letters of whoever says it: its words apart, its marks gone, its number in words."""
+        if self.chance(0.15):
+            return name
+        name = _words_apart(name)
+        if self.difficulty == 0:
+            return name
+        if "'" in name and self.chance(0.4):
+            name = name.replace("'", "")
+        if not name.isascii() and self.chance(0.15):
+            name = slug(name).replace("_", " ") or name
+        words = name.split()
+        if words and words[-1].isdigit() and len(words[-1]) < _LONG_NUMBER and self.chance(0.25):
+            words[-1] = self.language.numbers[int(words[-1])]
+        return " ".join(words)
+
+    def _loosely_called(self, thing: Thing, key: str) -> str | None:
+        """Return a name as people twist it, where it still means this thing alone; None where it does not.
+
+        The word for the kind is put after or before the name, or left out; two words are said as one.
+        """
+        words = key.split()
+        if len(words) == 2 and len(key) > _JOINED and self.chance(0.2):
+            return "".join(words)
+        kinds = self._kind_words(thing)
+        said = [word for word in kinds if word in words]
+        if not kinds or (self._is_bare(words[-1]) and not said):
+            return None
+        if not said:
+            return self._if_distinct(thing, self._with_kind(key, self.pick(kinds)), key)
+        rest = " ".join(word for word in words if word not in kinds)
+        if not rest.strip("0123456789 ") or self._is_bare(rest):
+            return None
+        if (thing.unseen or len(words) > 2) and self.chance(0.3):
+            return self._if_distinct(thing, rest, rest)
+        return self._if_distinct(thing, self._with_kind(rest, self.pick((said[-1], said[-1], *kinds))), rest)
+
+    def _with_kind(self, name: str, kind: str) -> str:
+        return self.say("talk", "name_and_kind", {"name": name, "kind": kind})
+
+    def _kind_words(self, thing: Thing) -> list[str]:
+        """Return the single words for a thing's kind; none for kinds that are named without one."""
+        if thing.kind.domain not in _TOLD_BY_KIND:
+            return []
+        noun = self.language.nouns[thing.kind.name]
+        return [word for word in dict.fromkeys(noun.one) if " " not in word]
+
+    def _if_distinct(self, thing: Thing, text: str, core: str) -> str | None:
+        """Return the text where its core is no place, and in no name but this thing's."""
+        words = set(core.split())
+        if core in self.world.places or core in self.language.words["floor_words"]:
+            return None
+        for name, things in self.world.by_name.items():
+            if words.issubset(name.split()) and any(other is not thing for other in things):
+                return None
+        return None if plain(text) in self.world.by_name else text
 
     def _in_area(self, thing: Thing, spoken: str, key: str) -> str | None:
         area = self.pick(self.home.area_by_id[thing.area or ""].names)
@@ -190,27 +264,78 @@ class Speaker:
         if not present:
             return None
         kind = self.pick(present)
-        things = self.members(kind)
-        where, place, chosen = self._where(things, how)
-        if not chosen or not self.recognisable(
-            kind, chosen, [t for t in self.world.by_domain[chosen[0].kind.domain] if self._inside(t, where)]
-        ):
+        return self._grouped(self.language.nouns[kind], self.members(kind), how, kind)
+
+    def coverings(self, how: str) -> Reference | None:
+        """Refer to all covers, or to all at the windows by the word for a kind that the home has none of."""
+        things = self.world.by_domain.get("cover") or []
+        absent = [kind for kind in SLATS if not self.world.by_kind.get(kind)]
+        if not things:
             return None
-        noun = self.language.nouns[kind]
-        many = self.chance(0.75)
-        slots = {"kinds": self.pick(noun.many), "kind": self.pick(noun.one), "place": place}
+        if not absent or self.chance(0.4):
+            return self._grouped(self.language.nouns["cover"], things, how)
+        kind = self.pick(absent)
+        return self._grouped(
+            self.language.nouns[kind], [thing for thing in things if thing.kind.name in SLATS], how, kind
+        )
+
+    def _grouped(self, noun: Noun, things: Sequence[Thing], how: str, kind: str = "") -> Reference | None:
+        """Refer to those of the things that are in a place; `kind` is what they must be recognised as."""
+        if not things:
+            return None
+        many = self.chance(0.68)
+        slots = {"kinds": self.pick(noun.many), "kind": self.pick(noun.one)}
+        section = f"{how}_{'many' if many else 'one'}"
         if how == "all" and self.home.room is None and self.chance(0.4):
             section = f"bare_{'many' if many else 'one'}"
-        else:
-            section = f"{how}_{'many' if many else 'one'}"
+        where, place, inside = self._where(things, how)
+        local = how in ("area", "here") or section.startswith("bare")
+        chosen = self._narrowed(slots["kinds" if many else "kind"], inside) if local else inside
+        narrow = len(chosen) < len(inside)
+        if not chosen or (narrow and how == "all" and len(chosen) > 1):
+            return None
+        around = [thing for thing in self.world.by_domain[chosen[0].kind.domain] if self._inside(thing, where)]
+        if kind and not self.recognisable(kind, chosen, around):
+            return None
+        slots["place"] = self._placed(where, place)
         text = self.say("talk", section, slots)
         if self._misleading(text, slots, chosen):
             return None
         label = self.say("talk", f"label_{how}", {"kinds": noun.many[0], "place": place or self._canonical(where)})
+        if narrow:
+            label = self.names(chosen)
         targets, evidence = self._targets(chosen, where, how)
         if len(targets) > MOST:
             return None
         return Reference(how, text, label, tuple(chosen), targets, evidence, place, many)
+
+    def _narrowed(self, noun: str, things: Sequence[Thing]) -> list[Thing]:
+        """Return the things that a noun means: `the lamp` where one of several lights is named so is no other."""
+        stems = self.language.tables["narrow"].get(noun, ())
+        named = [t for t in things if any(stem in plain(name) for stem in stems for name in t.device.names)]
+        return named or list(things)
+
+    def _placed(self, where: str, place: str) -> str:
+        """Return a place as it is said: now and then with its floor in front, or in one word or two."""
+        kind, _, ident = where.partition(".")
+        floor = self.home.floor_by_id.get(self.home.area_by_id[ident].floor or "") if kind == "area" and place else None
+        words = plain(place).split()
+        draw = self.random.random()
+        if "'" in place and self.chance(0.3):
+            place = place.replace("'", "")
+        if draw < 0.1 and floor and not set(plain(floor.names[0]).split()) & set(words):
+            told = self.language.arranged(self.random, "floor_area", floor=self.pick(floor.names), area=place)
+            return told if plain(told) not in self.world.places else place
+        if draw < 0.02 and kind == "area" and not self.home.floors:
+            told = self.language.arranged(self.random, "floor_area", floor=self.word("storeys"), area=place)
+            return told if set(words) & set(plain(told).split()) == set(words) and self._alone(words) else place
+        if draw > 0.97 and len(words) == 2 and len(place) > _JOINED:
+            return "".join(words)
+        return place
+
+    def _alone(self, words: Sequence[str]) -> bool:
+        """Return whether one place alone has all of these words in its name."""
+        return sum(set(words).issubset(place.split()) for place in self.world.places) == 1
 
     def two_areas(self, kinds: Sequence[str]) -> Reference | None:
         """Refer to all things of a kind in two areas."""
@@ -228,6 +353,25 @@ class Speaker:
         label = self.say("talk", "label_area", {"kinds": noun.many[0], "place": place})
         ids = first.targets + second.targets
         return Reference("areas", text, label, first.things + second.things, ids, ids, many=True)
+
+    def outdoors(self, kind: str) -> Reference | None:
+        """Refer to all things of a kind in the areas that are out of doors, where no place is called so itself."""
+        words = self.language.words
+        if any(place in words["outdoor_places"] for place in self.world.places):
+            return None
+        areas = [area for area in self.home.areas if plain(area.names[0]) in words["outdoor_rooms"]]
+        chosen = [thing for thing in self.members(kind) if thing.area in {area.id for area in areas}]
+        targets = tuple(f"area.{area.id}" for area in areas if any(thing.area == area.id for thing in chosen))
+        rest = {t.id for t in self.world.by_domain[KINDS[kind].domain] if t.area in {area.id for area in areas}}
+        if not chosen or rest != {thing.id for thing in chosen} or len(targets) > MOST:
+            return None
+        noun = self.language.nouns[kind]
+        text = self.say("talk", "outdoor_many", {"kinds": self.pick(noun.many)})
+        if any(self.says(name, "outdoor_words") for name in self.world.by_name):
+            return None
+        place = self.listed([self._canonical(target) for target in targets])
+        label = self.say("talk", "label_area", {"kinds": noun.many[0], "place": place})
+        return Reference("areas", text, label, tuple(chosen), targets, targets, many=True)
 
     def members(self, kind: str) -> list[Thing]:
         """Return the things a kind's word covers, in the home's order."""
@@ -282,7 +426,8 @@ class Speaker:
         """Return whether the words for a group are also the name of something."""
         names = self.world.by_name
         for noun in (slots["kinds"], slots["kind"]):
-            for key in (plain(noun), plain(f"{slots['place']} {noun}")):
+            for name in (noun, *self.language.arrangements("area_kind", area=slots["place"], kind=noun)):
+                key = plain(name)
                 if key in names and (len(chosen) != 1 or names[key] != list(chosen)):
                     return True
         return False
@@ -336,6 +481,42 @@ class Speaker:
         if len(chosen) != 1 or (plain(noun) in self.world.by_name and self.world.by_name[plain(noun)] != chosen):
             return None
         thing = chosen[0]
+        if self._rivalled(noun, thing):
+            return None
+        text = self.say("talk", "only", {"kind": noun})
+        return Reference("only", text, thing.name, (thing,), (thing.id,), (thing.id,))
+
+    def _rivalled(self, noun: str, thing: Thing) -> bool:
+        """Return whether a thing of another domain, that can be switched as well, is called so: a heater on a plug."""
+        return any(
+            other.kind.domain != thing.kind.domain and other.kind.domain in _SWITCHED
+            for name, things in self.world.by_name.items()
+            if name.endswith(noun)
+            for other in things
+        )
+
+    def loose(self, kinds: Sequence[str]) -> Reference | None:
+        """Refer by a loose word to the one thing it must mean: the room's only one of its domain, else the home's.
+
+        `the ac` is the thermostat where there is no air conditioner. Of switches it is the one that is named a plug.
+        """
+        domain = KINDS[kinds[0]].domain
+        words = self.language.tables["loose"].get(domain)
+        things = self.world.by_domain.get(domain)
+        if not words or not things:
+            return None
+        if domain == "switch":
+            named = self.language.words["plugs"]
+            things = [t for t in things if any(word in plain(n).split() for n in t.device.names for word in named)]
+        here = [thing for thing in things if thing.area and thing.area == self.home.room]
+        chosen = here or list(things)
+        own = [word for kind in kinds for word in self.language.nouns[kind].one]
+        noun = self.pick(own if domain == "climate" and len(kinds) == 1 else words)
+        if len(chosen) != 1 or noun in self.world.by_name or self._rivalled(noun, chosen[0]):
+            return None
+        thing = chosen[0]
+        if any(noun in self.language.nouns[other.kind.name].one for other in things if other.kind != thing.kind):
+            return None
         text = self.say("talk", "only", {"kind": noun})
         return Reference("only", text, thing.name, (thing,), (thing.id,), (thing.id,))
 

@@ -6,6 +6,7 @@ Units are Home Assistant's own; the words of a binary sensor's two states are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from random import Random
 from typing import TypeVar
 
@@ -42,7 +43,7 @@ class Moods:
     def number(self, low: float, high: float, decimals: int = 0) -> str:
         """Return a number between two others, written with so many decimals; `21.0` loses its end."""
         text = f"{low + (high - low) * self.random.random():.{decimals}f}"
-        return text[:-2] if text.endswith(".0") else text
+        return text.rstrip("0").rstrip(".") if "." in text else text
 
     def warmth(self, low: float = 16, high: float = 26) -> str:
         """Return a temperature with its unit; the bounds are in °C."""
@@ -197,6 +198,10 @@ def _person(moods: Moods, kind: Kind) -> State:
     return (moods.pick(("home", "home", "not home")) if moods.chance(0.75) else moods.pick(moods.words["zones"])), {}
 
 
+def _timer(moods: Moods, kind: Kind) -> State:
+    return moods.pick(("idle", "idle", "active", "paused")), {}
+
+
 def _weather(moods: Moods, kind: Kind) -> State:
     attributes = {"temperature": moods.warmth(-8, 34)}
     if moods.chance(0.6):
@@ -210,9 +215,28 @@ def _sensor(moods: Moods, kind: Kind) -> State:
     name = kind.device_class or ""
     if name == "temperature":
         outside = moods.chance(0.15)
-        return moods.warmth(-8, 32) if outside else moods.warmth(), {"class": name}
-    unit, low, high, decimals = SENSORS[name]
-    return moods.number(low, high, decimals) + unit, {"class": name}
+        return moods.warmth(-8, 32) if outside else moods.warmth(), {} if moods.chance(0.07) else {"class": name}
+    told = {} if moods.chance(0.07) else {"class": name}
+    if name in _WORDED:
+        return _WORDED[name](moods), told
+    unit, low, high, decimals = moods.pick(SENSORS[name])
+    return moods.number(low, high, decimals) + unit, told
+
+
+def _date(moods: Moods) -> str:
+    return date.fromordinal(_FIRST_DAY + int(moods.random.random() * 3000)).isoformat()
+
+
+def _moment(moods: Moods) -> str:
+    return f"{_date(moods)} {int(moods.random.random() * 24):02}:{int(moods.random.random() * 60):02}"
+
+
+_FIRST_DAY = date(2023, 1, 1).toordinal()
+_WORDED: dict[str, Callable[[Moods], str]] = {
+    "date": _date,
+    "timestamp": _moment,
+    "enum": lambda moods: moods.pick(moods.words["options"]),
+}
 
 
 def _binary(moods: Moods, kind: Kind) -> State:
@@ -246,6 +270,7 @@ _BY_DOMAIN: dict[str, Callable[[Moods, Kind], State]] = {
     "alarm_control_panel": _alarm,
     "person": _person,
     "weather": _weather,
+    "timer": _timer,
     "sensor": _sensor,
     "binary_sensor": _binary,
 }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from ..dialect.home import Answer, Home
 from .compose import next_wish
 from .evidence import spoken
+from .followups import Said, first, follow_up, unclear_after
 from .homes import make_world
 from .language import load_language
 from .noise import finished
 from .speaker import Speaker
 
-_REQUESTS = (4, 6, 8, 8, 8)
+_REQUESTS = ((8, (8, 10, 12, 14)), (15, (8, 8, 10, 12)), (99, (4, 6, 8, 8, 8)))
+"""How many requests a home of at most so many devices gets: its listing costs as much as many answers."""
 _RARE = (1, 2, 3, 5, 7)
 
 
@@ -34,7 +36,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One home and one to eight requests about it, each on its own: none knows of the others."""
+    """One home and one to fourteen requests about it: most on their own, some leaning on the one before."""
 
     home: Home
     turns: tuple[Exchange, ...]
@@ -51,10 +53,37 @@ def stream(seed: int, *, difficulty: float = 1.0, language: str = "en", heldout:
     while True:
         world = make_world(random, words, difficulty, heldout)
         speaker = Speaker(random, words, world, difficulty)
-        count = speaker.pick(_REQUESTS if speaker.chance(0.85) else _RARE)
         turns = []
-        for _ in range(count):
-            wish = next_wish(speaker)
-            answer = spoken(world.home, wish.answer, wish.text)
+        before: Said | None = None
+        for _ in range(_count(speaker)):
+            turn = follow_up(speaker, before)
+            before = turn if turn and world.allows(turn.wish.answer) else _fresh(speaker, before)
+            wish = before.wish
+            answer = spoken(world.home, wish.answer, before.heard)
             turns.append(Exchange(finished(speaker, wish), answer, wish.category, wish.unseen))
         yield Example(world.home, tuple(turns))
+
+
+def mixed(
+    seed: int, *, difficulty: float = 1.0, languages: Sequence[str] = ("en",), heldout: bool = False
+) -> Iterator[Example]:
+    """Yield examples in several languages, each as often as the others: one home speaks one language."""
+    sources = [stream(seed, difficulty=difficulty, language=language, heldout=heldout) for language in languages]
+    random = Random(f"{seed}/{'/'.join(languages)}")
+    while True:
+        yield next(sources[int(random.random() * len(sources))])
+
+
+def _count(speaker: Speaker) -> int:
+    if not speaker.chance(0.85):
+        return speaker.pick(_RARE)
+    size = len(speaker.home.devices)
+    return speaker.pick(next(counts for most, counts in _REQUESTS if size <= most))
+
+
+def _fresh(speaker: Speaker, before: Said | None) -> Said:
+    """Return a request that the home is able to meet, and that cannot be taken for a follow-up of the one before."""
+    wish = next_wish(speaker)
+    while not speaker.world.allows(wish.answer) or unclear_after(speaker, before, wish):
+        wish = next_wish(speaker)
+    return first(wish)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..dialect.home import ArgumentValue
+from .names import plain
 from .speaker import Reference, Speaker
 
 
@@ -76,15 +77,29 @@ def nothing(speaker: Speaker, reference: Reference) -> Value:
     return Value({}, {}, {})
 
 
+def unless_heating(speaker: Speaker, reference: Reference) -> Value | None:
+    """No value; None where heating is spoken of, which is a mode."""
+    said = plain(reference.text)
+    heated = any(word in said for word in speaker.language.words["heating_words"])
+    return None if heated else nothing(speaker, reference)
+
+
 def fixed(**data: ArgumentValue) -> Callable[[Speaker, Reference], Value]:
     """Return a maker of one and the same value."""
     return lambda speaker, reference: Value({}, dict(data), {})
 
 
+def color_words(speaker: Speaker, name: str) -> tuple[str, ...]:
+    """Return the words for a colour of Home Assistant's; in English they are its names."""
+    return speaker.language.tables.get("color_words", {}).get(name, (name,))
+
+
 def color(speaker: Speaker, reference: Reference) -> Value:
     """A colour by name."""
     name = speaker.word("colors")
-    return Value({"color": name}, {"color_name": name}, {"color": name})
+    words = color_words(speaker, name)
+    said = speaker.pick(words) if len(words) > 1 else words[0]
+    return Value({"color": said}, {"color_name": name}, {"color": said})
 
 
 def warmth_of_white(speaker: Speaker, reference: Reference) -> Value:
@@ -110,24 +125,28 @@ def color_and_percent(speaker: Speaker, reference: Reference) -> Value:
 def temperature(speaker: Speaker, reference: Reference) -> Value:
     """A room's temperature in the home's unit."""
     unit = speaker.world.unit
-    value = speaker.random.random() * 12 + 16 if unit == "°C" else speaker.random.random() * 24 + 58
+    low, spread = ((10, 20) if speaker.chance(0.2) else (16, 12)) if unit == "°C" else (50, 40)
+    value: float = low + speaker.random.random() * spread
     value = round(value * 2) / 2 if unit == "°C" and speaker.chance(0.3) else round(value)
-    section = "degrees" if speaker.chance(0.8) else "degrees_c" if unit == "°C" else "degrees_f"
-    text = speaker.say("talk", section, {"number": _spoken_number(speaker, value)})
-    return Value({"temperature": text}, {"temperature": _plain(value)}, {"temperature": f"{value:g}{unit}"})
+    return Value(
+        {"temperature": _degrees(speaker, value)}, {"temperature": _plain(value)}, {"temperature": f"{value:g}{unit}"}
+    )
+
+
+def _degrees(speaker: Speaker, value: float) -> str:
+    """Return a temperature as it is said, with or without its unit."""
+    section = "degrees" if speaker.chance(0.8) else "degrees_c" if speaker.world.unit == "°C" else "degrees_f"
+    return speaker.say("talk", section, {"number": _spoken_number(speaker, value)})
 
 
 def temperature_range(speaker: Speaker, reference: Reference) -> Value:
     """A lowest and a highest temperature."""
-    low = (
-        round(16 + speaker.random.random() * 4)
-        if speaker.world.unit == "°C"
-        else round(60 + speaker.random.random() * 8)
-    )
-    high = low + speaker.pick((2, 3, 4, 5, 6))
     unit = speaker.world.unit
+    lowest, spread = (8, 16) if unit == "°C" else (46, 30)
+    low = round(lowest + speaker.random.random() * spread)
+    high = low + 2 + int(speaker.random.random() * (8 if speaker.chance(0.7) else 30))
     return Value(
-        {"low": _spoken_number(speaker, low), "high": _spoken_number(speaker, high)},
+        {"low": _degrees(speaker, low), "high": _degrees(speaker, high)},
         {"target_temp_low": low, "target_temp_high": high},
         {"low": f"{low}{unit}", "high": f"{high}{unit}"},
     )
@@ -156,7 +175,7 @@ def choice(argument: str, table: str) -> Callable[[Speaker, Reference], Value]:
     def make(speaker: Speaker, reference: Reference) -> Value:
         entries = speaker.language.tables[table]
         key = speaker.pick(tuple(entries))
-        return Value({"choice": speaker.pick(entries[key])}, {argument: key}, {"choice": key})
+        return Value({"choice": speaker.pick(entries[key])}, {argument: key}, {"choice": key.replace("_", " ")})
 
     return make
 
@@ -183,6 +202,10 @@ def number(argument: str) -> Callable[[Speaker, Reference], Value]:
 
 def music(speaker: Speaker, reference: Reference) -> Value:
     """Something to play: what is said is what is searched for."""
-    slots = {key: speaker.word(key) for key in ("genres", "artists", "titles", "moods", "albums", "made_up_titles")}
+    slots = {
+        key: speaker.word(key)
+        for key in ("genres", "artists", "titles", "moods", "albums", "made_up_titles", "films", "stations")
+        if key in speaker.language.words
+    }
     query = speaker.say("talk", "music", slots).lower()
     return Value({"choice": query}, {"query": query}, {"choice": query})

@@ -1,0 +1,68 @@
+"""What a run computes on, and for how long this time: nothing of it stands in a recipe, or changes more than rounding.
+
+A recipe's `micro_tokens` are those of a CPU, where small pieces stay in its caches; a graphics card wants large ones.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import torch
+
+from .errors import RunError
+
+GPU_MICRO_TOKENS = 16_384
+"""Tokens computed at once on a graphics card, with padding: by count some 15 GB for 35 M parameters. Not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The device of the model, the processes that generate its data (0: the run's own), and when to stop.
+
+    `micro_tokens` replaces those of the recipe; `deadline` is a time of `time.monotonic()`.
+    """
+
+    device: torch.device
+    micro_tokens: int | None = None
+    workers: int = 0
+    deadline: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "the CPU"
+
+    def micro(self, of_recipe: int) -> int:
+        """How many tokens are computed at once, where a recipe says `of_recipe`."""
+        return self.micro_tokens or (of_recipe if self.device.type == "cpu" else max(of_recipe, GPU_MICRO_TOKENS))
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def finish(self) -> None:
+        """Wait until everything that was asked of the device is done, so that time can be measured."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+CPU = Machine(torch.device("cpu"))
+
+
+def machine(
+    device: str = "auto", micro_tokens: int | None = None, workers: int | None = None, deadline: float | None = None
+) -> Machine:
+    """The machine as the command line names it; RunError when it asks for a GPU that torch does not see.
+
+    `auto` is a GPU where torch sees one. On a GPU, all cores but one generate data unless `workers` says otherwise.
+    """
+    seen = torch.cuda.is_available()
+    if device == "cuda" and not seen:
+        raise RunError("torch sees no GPU here: leave out --device cuda, or install a torch for CUDA")
+    chosen = torch.device("cuda" if seen and device != "cpu" else "cpu")
+    if workers is None:
+        workers = 0 if chosen.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+    return Machine(chosen, micro_tokens, workers, deadline)
