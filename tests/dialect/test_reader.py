@@ -148,6 +148,14 @@ def test_calls(line: str, action: Action) -> None:
     assert read(line, [1]) == [Call(action, line)]
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\x0c", "\u2003;.\u00a0"])
+def test_space_of_any_kind_around_a_call_does_not_make_it_speech(space: str) -> None:
+    assert actions(read(f"{space[0]}light.turn_on(light.a){space}\nlight.turn_off(light.a){space}", [1])) == [
+        Action("light.turn_on", ("light.a",)),
+        Action("light.turn_off", ("light.a",)),
+    ]
+
+
 @pytest.mark.parametrize(
     "line",
     [

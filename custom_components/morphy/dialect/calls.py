@@ -59,7 +59,9 @@ def read_calls(line: str) -> list[Action] | None:
     """
     if CALL_START.match(line) is None:
         return None
-    actions, position, line = [], 0, line.rstrip(" \t\r;,.")
+    while (shorter := line.rstrip().rstrip(";,.")) != line:
+        line = shorter
+    actions, position = [], 0
     while position < len(line):
         head = _SERVICE.match(line, position)
         if head is None:
