@@ -69,18 +69,10 @@ class Steps(Dataset[list[Sample]]):
         return draw(samples(self.source, self.encoder, step_seed(self.seed, step), difficulty=difficulty), size)
 
     def batches(self, first: int, workers: int) -> Iterator[list[Sample]]:
-        """The steps from `first` on, without end, generated ahead by so many processes or, with none, when asked for."""
+        """The steps from `first` on, without end, generated ahead by so many processes; with none, when asked for."""
         # Its own dice: the loader would take a number from those of the model.
-        dice = torch.Generator()
-        loader = DataLoader(
-            self,
-            batch_size=None,
-            sampler=itertools.count(first),
-            num_workers=workers,
-            collate_fn=_as_is,
-            generator=dice,
-        )
-        return iter(loader)
+        dice, steps = torch.Generator(), itertools.count(first)
+        return iter(DataLoader(self, None, sampler=steps, num_workers=workers, collate_fn=_as_is, generator=dice))
 
 
 def _as_is(batch: list[Sample]) -> list[Sample]:

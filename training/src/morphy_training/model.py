@@ -82,7 +82,7 @@ def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: torch.Tensor) ->
 
 
 def weighted_loss(model: PreTrainedModel, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The sum over all targets of weight times cross entropy; `ids` and `weights` are [batch, length], on any device."""
+    """The sum over targets of weight times cross entropy; `ids` and `weights`, on any device, are [batch, length]."""
     ids, weights = ids.to(model.device), weights.to(model.device)
     targets, counts = ids[:, 1:], weights[:, 1:]
     where = counts > 0

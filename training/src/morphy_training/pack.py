@@ -47,7 +47,10 @@ def pack(folder: Folder, target: Path, size: int, most: int, keep: Keep = Keep.A
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as place:
         pieces = _Pieces(Path(place), size, most - 1)
-        with lzma.LZMAFile(pieces, "w", filters=_FILTERS) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        with (
+            lzma.LZMAFile(pieces, "w", filters=_FILTERS) as packed,  # type: ignore[arg-type]
+            tarfile.open(fileobj=packed, mode="w|") as tar,
+        ):
             _add(tar, folder, keep, Path(place))
         pieces.close()
         for old in _found(target):
