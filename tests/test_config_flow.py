@@ -24,9 +24,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.morphy import config_flow, create_backend, runtime
+from custom_components.morphy.agent_flow import default_agent, suggest_dialect
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.backends.remote import RemoteBackend
-from custom_components.morphy.agent_flow import default_agent, suggest_dialect
 from custom_components.morphy.const import DOMAIN
 from custom_components.morphy.dialect import CATALOGUE, get_dialect
 from custom_components.morphy.runtime import async_install_runtime
