@@ -54,7 +54,7 @@ def tune(
     adamw = torch.optim.AdamW(trained, lr=part.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     run = Run(folder.tune, base, [adamw], save)
     if run.restore():
-        tokens = run.state.budget
+        tokens = tokens or run.state.budget
     schedule = Schedule(
         tokens or part.tokens, part.batch_tokens, machine.micro(part.micro_tokens), part.warmup, part.decay
     )
