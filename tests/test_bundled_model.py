@@ -13,22 +13,14 @@ from homeassistant.components import conversation
 from homeassistant.const import CONF_URL
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from homeassistant.setup import async_setup_component
 
 from custom_components.morphy import BUNDLED_MODEL
 from custom_components.morphy.const import BACKEND_REMOTE, CONF_BACKEND, DOMAIN
 
 from .flows import Person
-from .house import House, async_furnish
+from .house import House
 from .servers import ServerPool
 from .test_conversation import add_agent, agent_of
-
-
-@pytest.fixture
-async def house(hass: HomeAssistant) -> House:
-    assert await async_setup_component(hass, "homeassistant", {})
-    assert await async_setup_component(hass, "conversation", {})
-    return await async_furnish(hass)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from homeassistant.const import CONF_MODEL, CONF_URL
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.morphy import control
@@ -41,7 +40,7 @@ from custom_components.morphy.const import (
 from custom_components.morphy.dialect import get_dialect
 from custom_components.morphy.speech import async_error_sentence
 
-from .house import House, async_furnish
+from .house import House
 from .model_server import ModelServer, breaks_off, hangs, says, stream, write
 from .tiny_model import write_tiny_model
 
@@ -104,13 +103,6 @@ async def add_agent(hass: HomeAssistant, data: dict[str, Any], **settings: Any) 
 def agent_of(hass: HomeAssistant, entry: MockConfigEntry) -> str:
     [entity] = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     return entity.entity_id
-
-
-@pytest.fixture(name="house")
-async def house_fixture(hass: HomeAssistant) -> House:
-    assert await async_setup_component(hass, "homeassistant", {})
-    assert await async_setup_component(hass, "conversation", {})
-    return await async_furnish(hass)
 
 
 @pytest.fixture(name="settings")

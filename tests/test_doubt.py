@@ -10,7 +10,6 @@ from homeassistant.components import conversation
 from homeassistant.components.conversation.chat_log import AssistantContentDeltaDict
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import llm
-from homeassistant.setup import async_setup_component
 
 from custom_components.morphy.answer import AnswerStream
 from custom_components.morphy.backends import Completion, Doubtful
@@ -21,17 +20,10 @@ from custom_components.morphy.errors import NotUnderstoodError
 from custom_components.morphy.home import snapshot
 from custom_components.morphy.risk import Caution
 
-from .house import House, async_furnish
+from .house import House
 from .tiny_model import write_tiny_model
 
 CALL = "light.turn_off(light.ceiling)\n"
-
-
-@pytest.fixture(name="house")
-async def house_fixture(hass: HomeAssistant) -> House:
-    assert await async_setup_component(hass, "homeassistant", {})
-    assert await async_setup_component(hass, "conversation", {})
-    return await async_furnish(hass)
 
 
 @pytest.mark.parametrize(("least", "doubtful"), [(1.0, "all"), (-25.0, "some"), (-1e9, "none"), (None, "none")])

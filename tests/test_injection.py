@@ -19,7 +19,6 @@ from homeassistant.components.todo import TodoItem, TodoItemStatus
 from homeassistant.const import CONF_URL, EVENT_CALL_SERVICE
 from homeassistant.core import Context, Event, HomeAssistant
 from homeassistant.helpers import area_registry as ar, entity_registry as er
-from homeassistant.setup import async_setup_component
 
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.const import BACKEND_LOCAL, BACKEND_REMOTE, CONF_BACKEND
@@ -37,7 +36,7 @@ from custom_components.morphy.dialect import (
 from custom_components.morphy.dialect.text import data
 from custom_components.morphy.home import snapshot
 
-from .house import House, async_furnish
+from .house import House
 from .model_server import ModelServer
 from .test_conversation import add_agent, agent_of
 from .tiny_model import write_tiny_model
@@ -226,13 +225,6 @@ async def test_the_worker_knows_no_other_special_tokens(backend: LocalBackend) -
 
 
 # Whole turns
-
-
-@pytest.fixture
-async def house(hass: HomeAssistant) -> House:
-    assert await async_setup_component(hass, "homeassistant", {})
-    assert await async_setup_component(hass, "conversation", {})
-    return await async_furnish(hass)
 
 
 @pytest.fixture

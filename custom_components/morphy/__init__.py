@@ -75,7 +75,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Tell about entries that a newer version of Morphy has made: Home Assistant does not set them up."""
     for entry in hass.config_entries.async_entries(DOMAIN):
         if entry.version > ENTRY_VERSION:
-            _async_create_issue(hass, entry, "newer_version")
+            _async_create_issue_until_unload(hass, entry, "newer_version")
     return True
 
 
@@ -105,7 +105,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MorphyConfigEntry) -> bo
             raise failure from err
         async_note_failure(hass, entry, backend, err)
         if isinstance(failure, ConfigEntryError):
-            _async_create_issue(hass, entry, "model_unusable", error=str(err))
+            _async_create_issue_until_unload(hass, entry, "model_unusable", error=str(err))
     else:
         _async_tell_of_deaths(hass, entry, None)
     _remember_file(hass, entry, backend)
@@ -163,23 +163,22 @@ def _async_tell_of_deaths(hass: HomeAssistant, entry: MorphyConfigEntry, error: 
 
     The issue outlives a set-up that failed, since that is tried again.
     """
-    issue_id = f"worker_dies_{entry.entry_id}"
     if error is None:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        issue_id,
-        is_fixable=False,
-        severity=ir.IssueSeverity.ERROR,
-        translation_key="worker_dies",
-        translation_placeholders={"entry": entry.title, "error": str(error)},
-    )
+        ir.async_delete_issue(hass, DOMAIN, f"worker_dies_{entry.entry_id}")
+    else:
+        _async_create_issue(hass, entry, "worker_dies", error=str(error))
 
 
-def _async_create_issue(hass: HomeAssistant, entry: MorphyConfigEntry, key: str, **placeholders: str) -> None:
-    """Tell in Home Assistant's repairs what someone has to do about an entry; it goes when the entry is unloaded."""
+def _async_create_issue_until_unload(
+    hass: HomeAssistant, entry: MorphyConfigEntry, key: str, **placeholders: str
+) -> None:
+    """Tell in Home Assistant's repairs what someone has to do about an entry, until the entry is unloaded."""
+    issue_id = _async_create_issue(hass, entry, key, **placeholders)
+    entry.async_on_unload(lambda: ir.async_delete_issue(hass, DOMAIN, issue_id))
+
+
+def _async_create_issue(hass: HomeAssistant, entry: MorphyConfigEntry, key: str, **placeholders: str) -> str:
+    """Create an issue about an entry, and return its id."""
     issue_id = f"{key}_{entry.entry_id}"
     ir.async_create_issue(
         hass,
@@ -190,4 +189,4 @@ def _async_create_issue(hass: HomeAssistant, entry: MorphyConfigEntry, key: str,
         translation_key=key,
         translation_placeholders={"entry": entry.title, **placeholders},
     )
-    entry.async_on_unload(lambda: ir.async_delete_issue(hass, DOMAIN, issue_id))
+    return issue_id

@@ -45,15 +45,16 @@ async def async_fit(
 
 def _ways(home: Home, request: str, history: Sequence[Turn]) -> Iterator[tuple[Home, Sequence[Turn]]]:
     """Yield what may be told, ever less: a request such as "and the other one" needs the turn before it most."""
-    limits = [MAX_DEVICES, *(limit for limit in FEWER_DEVICES if limit < min(len(home.devices), MAX_DEVICES))]
-    last = history[-1:]
-    spoken = " ".join([text for turn in last for text in (turn.request, turn.answer)] + [request])
-    for left_out in range(len(history) - 1):
-        yield choose(home, spoken), history[left_out:]
-    if last:
-        for limit in limits:
-            yield choose(home, spoken, limit), last
-    for limit in limits:
+    fewer = [limit for limit in FEWER_DEVICES if limit < min(len(home.devices), MAX_DEVICES)]
+    if history:
+        last = history[-1]
+        spoken = f"{last.request} {last.answer} {request}"
+        chosen = choose(home, spoken)
+        for left_out in range(len(history)):
+            yield chosen, history[left_out:]
+        for limit in fewer:
+            yield choose(home, spoken, limit), [last]
+    for limit in (MAX_DEVICES, *fewer):
         yield choose(home, request, limit), ()
 
 
