@@ -22,7 +22,7 @@ from custom_components.morphy.risk import Caution
 
 from .house import House
 from .model_server import ModelServer
-from .test_conversation import Talk, house_fixture, settings_fixture, speech, talk_fixture  # noqa: F401
+from .test_conversation import Talk, settings_fixture, speech, talk_fixture  # noqa: F401
 
 UNLOCK = "lock.unlock(lock.front)\nUnlocked Front Door."
 OPEN = "cover.open_cover(cover.garage)\nOpened Garage Door."
