@@ -5,17 +5,21 @@
     scripts/test tests/test_browser.py    some of one; whatever pytest takes is passed on to it
     scripts/test -k grammar               some of both
 
-Ends with 1 when a test fails, and when none ran.
+The training tools' tests run beside the integration's, on a core of their own where there is one, and are printed when
+both have ended. Ends with 1 when a test fails, and when none ran.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_TESTS = 5
@@ -35,10 +39,9 @@ class Suite:
     """Options that only this suite understands."""
 
 
-# The integration's comes last, so that its summary is the last line.
 SUITES = (
     Suite("training/tests", ".venv-training", ("training",), "training"),
-    Suite("tests", ".venv", ("integration", "servers", "browser"), options=("--long", "--screenshot")),
+    Suite("tests", ".venv", ("integration", "servers", "browser", "voice"), options=("--long", "--screenshot")),
 )
 
 
@@ -49,12 +52,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     paths = [os.path.abspath(argument) for argument in arguments if is_path(argument)]  # noqa: PTH100 - keeps ::test
     options = [argument for argument in arguments if not is_path(argument)]
-    codes = []
-    for suite in SUITES:
-        own = [path for path in paths if belongs(path, suite)]
-        if paths and not own:
-            continue
-        codes.append(run(suite, own or [str(ROOT / suite.folder)], options))
+    chosen = {suite: [path for path in paths if belongs(path, suite)] for suite in SUITES}
+    if not paths:
+        chosen = {suite: [str(ROOT / suite.folder)] for suite in SUITES}
+    chosen = {suite: own for suite, own in chosen.items() if own}
+    codes = run(chosen, options) if chosen else []
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     if failed or 0 not in codes:
         print("scripts/test: " + ("tests failed, see above" if failed else "no test ran"), file=sys.stderr)
@@ -62,20 +64,39 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run(suite: Suite, paths: Sequence[str], options: Sequence[str]) -> int:
-    """Make a suite's environment and run pytest in it; return pytest's exit code."""
-    setup = subprocess.run([ROOT / "scripts" / "setup", *suite.parts], check=False, stdin=subprocess.DEVNULL)
-    if setup.returncode:
-        return setup.returncode
-    print(f"== {suite.folder}", flush=True)
+def run(chosen: Mapping[Suite, Sequence[str]], options: Sequence[str]) -> list[int]:
+    """Make the suites' environments and run pytest in them side by side; return their exit codes."""
+    for suite in chosen:
+        setup = subprocess.run([ROOT / "scripts" / "setup", *suite.parts], check=False, stdin=subprocess.DEVNULL)
+        if setup.returncode:
+            return [setup.returncode]
+    *others, last = chosen
+    with contextlib.ExitStack() as outputs:
+        beside = {suite: outputs.enter_context(tempfile.TemporaryFile()) for suite in others}
+        started = [start(suite, chosen[suite], options, output) for suite, output in beside.items()]
+        print(f"== {last.folder}", flush=True)
+        codes = [start(last, chosen[last], options).wait(), *(process.wait() for process in started)]
+        for suite, output in beside.items():
+            output.seek(0)
+            print(f"== {suite.folder}\n{output.read().decode(errors='replace')}", flush=True)
+    return codes
+
+
+def start(
+    suite: Suite, paths: Sequence[str], options: Sequence[str], output: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start pytest in a suite's environment; it prints into `output`, or where this does."""
     others = {option for other in SUITES if other is not suite for option in other.options}
     command = [str(ROOT / suite.venv / "bin" / "python"), "-m", "pytest"]
     command += [option for option in options if option.partition("=")[0] not in others]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    directory = ROOT / suite.working_directory
-    return subprocess.run(
-        [*command, *paths], check=False, cwd=directory, env=environment, stdin=subprocess.DEVNULL
-    ).returncode
+    return subprocess.Popen(
+        [*command, *paths],
+        cwd=ROOT / suite.working_directory,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+    )
 
 
 def is_path(argument: str) -> bool:
