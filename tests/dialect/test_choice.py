@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from custom_components.morphy.dialect import Area, Device, Floor, Home
-from custom_components.morphy.dialect.choice import choose
+from custom_components.morphy.dialect.choice import choose, largest, rank
+from custom_components.morphy.dialect.kind_words import EMPTY_WORDS, KIND_WORDS
 
 ROOMS = ("Kitchen", "Bedroom", "Hall", "Study", "Garage", "Attic", "Bathroom", "Porch")
 KINDS = (("light", "Ceiling"), ("light", "Reading Lamp"), ("switch", "Radio"), ("fan", "Fan"), ("cover", "Blind"))
@@ -17,10 +20,19 @@ HOME = Home(
             for domain, name in KINDS
         ),
         Device("binary_sensor.attic_window", ("Skylight",), "closed", {"class": "window"}, "attic"),
+        Device("vacuum.robby", ("Robby",), "docked"),
+        Device("climate.trv_7", ("TRV 7",), "heat", area="study"),
+        Device("media_player.den", ("Küchenradio", "NightOwl"), "idle", area="kitchen"),
     ),
     areas=tuple(Area(room.lower(), (room,), "up" if room in ("Attic", "Bedroom") else None) for room in ROOMS),
     floors=(Floor("up", ("Upstairs",)),),
     room="hall",
+)
+WINDOWS = Home(
+    devices=tuple(
+        Device(f"binary_sensor.{n}", (f"Contact {n}",), "open" if n in (31, 77) else "closed", {"class": "window"})
+        for n in range(90)
+    )
 )
 
 
@@ -30,11 +42,20 @@ HOME = Home(
         ("turn on the ceiling in the study", {"light.study_ceiling"}),
         ("are any windows open", {"binary_sensor.attic_window"}),
         ("switch off all reading lamps", {f"light.{room}_reading_lamp".lower() for room in ROOMS}),
-        ("turn everything upstairs off", {"light.attic_ceiling", "fan.bedroom_fan"}),
+        ("turn everything upstairs off", {"light.attic_ceiling", "fan.bedroom_fan", "switch.attic_radio"}),
         ("turn on the garge radio", {"switch.garage_radio"}),
+        ("turn on the graage radio", {"switch.garage_radio"}),
         ("it is too dark in here", {"light.hall_ceiling", "light.hall_reading_lamp"}),
+        ("send the hoover home", {"vacuum.robby"}),
+        ("the heating in the study to 20 degrees", {"climate.trv_7"}),
+        ("turn the night owl down", {"media_player.den"}),
+        ("is nightowl on", {"media_player.den"}),
+        ("mach das Radio in der Kuche an", {"media_player.den"}),
+        ("sind alle Fenster zu", {"binary_sensor.attic_window"}),
+        ("schalte den Staubsauger ein", {"vacuum.robby"}),
+        ("porch fan off, study blind down, robby to dock", {"fan.porch_fan", "cover.study_blind", "vacuum.robby"}),
     ],
-)
+)  # fmt: skip
 def test_what_is_needed_is_told(request_: str, needed: set[str]) -> None:
     chosen = choose(HOME, request_, limit=12)
     assert len(chosen.devices) == 12
@@ -49,3 +70,46 @@ def test_order_stays() -> None:
 
 def test_a_home_that_fits_is_told_whole() -> None:
     assert choose(HOME, "anything", limit=len(HOME.devices)) is HOME
+
+
+def test_places_that_hold_nothing_told_are_left_out() -> None:
+    chosen = choose(HOME, "the ceiling in the study", limit=3)
+    areas = {device.area for device in chosen.devices} | {HOME.room}
+    assert {area.id for area in chosen.areas} == areas - {None}
+
+
+@pytest.mark.parametrize("request_", ["are all windows closed", "is any window open", "how are the windows"])
+def test_the_few_that_differ_come_first(request_: str) -> None:
+    assert {"binary_sensor.31", "binary_sensor.77"} <= choose(WINDOWS, request_, limit=12).by_id.keys()
+
+
+def test_what_is_left_out_is_counted() -> None:
+    assert rank(WINDOWS, "are all windows closed").left_out(40) == 50
+    assert rank(WINDOWS, "is contact 31 open").left_out(40) == 0
+    assert rank(WINDOWS, "how are you").left_out(40) == 0
+
+
+def test_what_was_spoken_of_or_changed_last_comes_before_its_like() -> None:
+    earlier = "the porch fan\nfan.turn_on(fan.porch_fan)\nTurned on Fan."
+    assert "fan.porch_fan" in rank(HOME, "off again", earlier).first(4).by_id
+    assert "cover.garage_blind" in choose(replace(HOME, recent=("cover.garage_blind",)), "undo that", limit=6).by_id
+
+
+def test_as_many_are_told_as_fit() -> None:
+    ranking = rank(HOME, "blinds")
+    assert largest(ranking, 40, lambda home: len(home.devices) <= 17) == 17
+    assert largest(ranking, 9, lambda _: True) == 9
+    assert largest(ranking, 40, lambda _: False) == 0
+
+
+@pytest.mark.parametrize("words", [*KIND_WORDS.values()], ids=[*KIND_WORDS])
+def test_the_words_for_kinds_are_as_they_are_looked_up(words: dict[str, str]) -> None:
+    for kind, of_kind in words.items():
+        assert of_kind == of_kind.lower()
+        assert kind.isalnum()
+        assert len(of_kind.split()) == len(set(of_kind.split())), kind
+
+
+def test_no_word_is_empty_twice() -> None:
+    for words in EMPTY_WORDS.values():
+        assert len(words.split()) == len(set(words.split()))

@@ -72,8 +72,8 @@ Areas:
 Upstairs "Kitchen" "Cookhouse" area.kitchen
 "Hall" area.hall
 Devices:
-Kitchen "Ceiling Light" "Big Lamp" light.k1 = on; brightness 60%; color red
-"Coffee Machine" switch.relay_7 = off
+Kitchen light "Ceiling Light" "Big Lamp" light.k1 = on; brightness 60%; color red
+switch "Coffee Machine" switch.relay_7 = off
 Now: Saturday 2026-11-21 14:05
 Room: Kitchen<|im_end|>
 <|im_start|>user
@@ -122,7 +122,13 @@ def test_an_answer_in_morphy_is_evidence_calls_and_a_sentence() -> None:
 def test_evidence_may_begin_with_the_area() -> None:
     answer = Answer("It is on.", evidence=("light.k1",), starts={"light.k1": "Kitchen"})
     written = get_dialect("morphy").write(answer, MORPHY_HOME)
-    assert written.splitlines()[0].startswith('Kitchen "Ceiling Light" "Big Lamp" light.k1 = on')
+    assert written.splitlines()[0].startswith('Kitchen light "Ceiling Light" "Big Lamp" light.k1 = on')
+
+
+def test_evidence_may_begin_with_what_a_device_is() -> None:
+    answer = Answer("It is off.", evidence=("switch.relay_7",), starts={"switch.relay_7": "switch"})
+    written = get_dialect("morphy").write(answer, MORPHY_HOME)
+    assert written == 'switch "Coffee Machine" switch.relay_7 = off\nIt is off.'
 
 
 def test_a_name_cannot_leave_its_line_or_add_a_turn() -> None:
@@ -149,7 +155,7 @@ devices = st.builds(
 )
 AREAS = (Area("hall", ("Hall",)), Area("kitchen", ("Kitchen",)))
 LINES_DEVICE = re.compile(r"(\S+) '(.*)' = (.*)")
-MORPHY_DEVICE = re.compile(r'(?:(Hall|Kitchen) )?((?:"[^"]*" )+)(\S+) = (.*)')
+MORPHY_DEVICE = re.compile(r'(?:(Hall|Kitchen) )?([^"]+) ((?:"[^"]*" )+)(\S+) = (.*)')
 
 
 @given(st.lists(devices, max_size=6, unique_by=lambda device: device.id))
@@ -163,14 +169,11 @@ def test_what_is_rendered_can_be_parsed_back(listed: list[Device]) -> None:
     for line in listing.split("\n") if listed else []:
         match = MORPHY_DEVICE.fullmatch(line)
         assert match is not None, line
-        state, *attributes = match[4].split("; ")
-        parsed.append(
-            Device(
-                match[3],
-                tuple(re.findall(r'"([^"]*)"', match[2])),
-                state,
-                dict(attribute.split(" ", 1) for attribute in attributes),
-                match[1].lower() if match[1] else None,
-            )
-        )
+        area, kind, names_, id_, told = match.groups()
+        state, *others = told.split("; ")
+        attributes = dict(other.split(" ", 1) for other in others)
+        if kind != Device(id_, ("?",), "?").kind:
+            attributes["class"] = kind
+        names_ = tuple(re.findall(r'"([^"]*)"', names_))
+        parsed.append(Device(id_, names_, state, attributes, area.lower() if area else None))
     assert parsed == listed

@@ -154,7 +154,7 @@ def listed(home: World, word: str) -> set[tuple[str, ...]]:
 
 def test_a_grocery_list_is_the_shopping_list() -> None:
     home = world(("todo", "Shopping List", None), ("todo", "Chores", None), ("todo", "To Do", None))
-    assert listed(home, "grocery") == {("todo.0",)}
+    assert listed(home, "grocery list") == {("todo.0",)}
     assert listed(home, "task list") == {("todo.2",)}
     assert listed(world(("todo", "Shopping", None), ("todo", "Groceries", None)), "grocery list") == set()
 

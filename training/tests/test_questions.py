@@ -12,10 +12,11 @@ from random import Random
 import pytest
 
 from morphy_training.dialect.home import Area, Device, Home
-from morphy_training.generator import Exchange, groups, questions, readings, stream
+from morphy_training.generator import Exchange, classes, questions, readings, stream
 from morphy_training.generator.homes import Thing, World
 from morphy_training.generator.kinds import KINDS, SENSORS
 from morphy_training.generator.language import load_language
+from morphy_training.generator.sensing import clustered
 from morphy_training.generator.speaker import Speaker, Wish
 
 SERVED = Path(__file__).parents[2] / "custom_components/morphy/attributes.py"
@@ -49,8 +50,23 @@ def house(*lights: tuple[str, str, str | None], room: str | None = None) -> Spea
 
 
 def many(speaker: Speaker, count: int = 1500) -> list[Wish]:
-    """Return what a speaker asks about groups."""
-    return [wish for _ in range(count) if (wish := groups.group(speaker))]
+    """Return what a speaker asks about groups of things."""
+    return [wish for _ in range(count) if (wish := classes.things(speaker))]
+
+
+def sensing(*sensors: tuple[str, str, str, str | None]) -> Speaker:
+    """Return someone in a home of binary sensors, each with its class, its name, its state and its area's id."""
+    areas = (Area("kitchen", ("Kitchen",)), Area("cellar", ("Cellar",)))
+    devices = [
+        Device(f"binary_sensor.s{place}", (name,), state, {"class": of_class}, area)
+        for place, (of_class, name, state, area) in enumerate(sensors)
+    ]
+    things = [
+        Thing(device, KINDS[f"binary {of_class}"], False)
+        for device, (of_class, *_) in zip(devices, sensors, strict=True)
+    ]
+    world = World(Home(tuple(devices), areas, (), (), None, "Monday 2026-01-05 10:00"), things, "°C")
+    return Speaker(Random(5), load_language("en"), world, 1.0)
 
 
 def test_binary_sensors_say_what_the_integration_says() -> None:
@@ -176,3 +192,87 @@ def test_two_things_of_one_name_are_told_apart_by_what_is_asked() -> None:
     for wish in wishes:
         charging = "charg" in wish.text
         assert wish.answer.evidence == (("binary_sensor.a",) if charging else ("binary_sensor.b",)), wish
+
+
+HOUSE = (
+    ("gas", "Hob", "clear", "kitchen"),
+    ("window", "Left", "open", "kitchen"),
+    ("window", "Right", "closed", "kitchen"),
+    ("window", "Hatch", "closed", "cellar"),
+    ("battery charging", "Tablet", "charging", None),
+    ("moisture", "Drain", "wet", "cellar"),
+)
+
+
+def test_everything_of_the_class_is_copied() -> None:
+    """No line of another class, and none of another room where a room is named."""
+    speaker = sensing(*HOUSE)
+    names = {thing.id: thing.name for thing in speaker.world.things}
+    windows = {"kitchen": {"Left", "Right"}, "cellar": {"Hatch"}}
+    windows[""] = windows["kitchen"] | windows["cellar"]
+    seen = 0
+    for wish in (classes.sensed(speaker) for _ in range(1500)):
+        if wish is None or "window" not in wish.text or not wish.category.startswith("question_class"):
+            continue
+        place = next((room for room in ("kitchen", "cellar") if room in wish.text.lower()), "")
+        assert {names[ident] for ident in wish.answer.evidence} == windows[place], wish
+        seen += 1
+    assert seen > 100
+
+
+def test_answers_about_a_class_follow_from_its_states() -> None:
+    """Yes or no, the names and the number are those of the windows in the state asked for."""
+    speaker = sensing(*(sensor for sensor in HOUSE if sensor[-1] != "cellar"))
+    replies = {
+        ("any", "open"): "Yes, Left is open.",
+        ("any", "closed"): "Yes, Right is closed.",
+        ("which", "open"): "Left is open.",
+        ("which", "closed"): "Right is closed.",
+        ("count", "open"): "Left is open: 1 window.",
+        ("count", "closed"): "Right is closed: 1 window.",
+        ("all", "open"): "No, Right is closed.",
+        ("all", "closed"): "No, Left is open.",
+    }
+    seen: set[tuple[str, str]] = set()
+    for wish in (classes.sensed(speaker) for _ in range(3000)):
+        form = wish.category.removeprefix("question_class_") if wish else ""
+        if wish is None or "window" not in wish.text or form == wish.category:
+            continue
+        asked = re.search(r"\b(open|closed)\b", wish.text)
+        if asked:
+            seen.add((form, asked[0]))
+            assert wish.answer.speech == replies[form, asked[0]], wish
+    assert seen == set(replies)
+
+
+def test_yes_and_no_are_equally_frequent() -> None:
+    for names in (("class_any",), ("class_all",), ("state",), ("one",)):
+        speeches = [exchange.answer.speech for _, exchange in of_category(*names)]
+        yes, no = (sum(speech.startswith(word) for speech in speeches) for word in ("Yes, ", "No, "))
+        assert 0.38 < yes / (yes + no) < 0.62, names
+
+
+def test_nobody_at_home_is_somewhere_else() -> None:
+    people = [Device(f"person.p{place}", (f"P{place}",), state) for place, state in enumerate(("home", "work"))]
+    things = [Thing(device, KINDS["person"], False) for device in people]
+    speaker = Speaker(Random(3), load_language("en"), World(Home(tuple(people)), things, "°C"), 1.0)
+    wishes = [wish for _ in range(400) if (wish := classes.people(speaker))]
+    assert {wish.answer.evidence for wish in wishes} == {("person.p0", "person.p1")}
+    gone = [wish for wish in wishes if re.fullmatch(r"who('s| is) (away|gone|out|not home)", wish.text)]
+    assert gone
+    assert {wish.answer.speech for wish in gone} == {"P1 is away."}
+    working = [wish for wish in wishes if wish.text.startswith("who is") and "work" in wish.text]
+    assert working
+    assert all(wish.answer.speech == "P1 is at work." for wish in working)
+
+
+def test_a_home_may_be_full_of_sensors() -> None:
+    sensors = tuple(kind for kind in KINDS if kind.startswith(("binary ", "sensor ")))
+    homes = [clustered(Random(seed), ["light"] * 30, sensors, 1.0) for seed in range(200)]
+    assert {len(home) for home in homes} == {30}
+    counts = [sum(kind in sensors for kind in home) for home in homes]
+    assert 60 < sum(count >= 7 for count in counts) < 120
+    assert max(counts) <= 20
+    repeated = [max(home.count(kind) for kind in sensors) for home in homes if any(kind in sensors for kind in home)]
+    assert sum(repeated) / len(repeated) > 3
+    assert clustered(Random(1), ["light"], sensors, 0.0) == ["light"]

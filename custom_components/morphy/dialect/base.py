@@ -21,6 +21,8 @@ class Dialect(ABC):
     """The end of an answer first; a model that begins another turn instead has ended it too."""
     calls_first: ClassVar[bool]
     """Whether calls stand before the speech, so that text which comes before any call claims no action."""
+    max_devices: ClassVar[int | None] = None
+    """How many devices its models can be told of at most, where that is known."""
     claim_words: ClassVar[frozenset[str]] = frozenset()
     """The first words of the sentences, and of those alone, that tell of an action; empty where nobody can know."""
 

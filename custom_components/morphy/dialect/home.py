@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
+
+CLASS: Final = "class"
+"""The attribute that tells a device's class: `tv`, `outlet`, `carbon monoxide`."""
 
 ArgumentValue = str | int | float | bool | tuple[int, ...]
 """A value a model may write for an argument; a tuple is a colour such as `(255, 0, 0)`."""
@@ -50,6 +54,11 @@ class Device:
         """The part of the id before the dot: `light` of `light.kitchen`."""
         return self.id.partition(".")[0]
 
+    @property
+    def kind(self) -> str:
+        """What it is: its class, such as `motion` or `tv`, or else the last word of its domain, such as `player`."""
+        return self.attributes.get(CLASS) or self.domain.rpartition("_")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -69,6 +78,8 @@ class Home:
     """A snapshot of what one agent may see, in the order in which it is told.
 
     `room` is the id of the Area in which the request was spoken, `now` the local time as text; both may be unknown.
+    `recent` are the ids of the devices that changed last, the last one first: they are no part of what is told, and
+    help to choose it.
     """
 
     devices: tuple[Device, ...] = ()
@@ -77,6 +88,7 @@ class Home:
     services: tuple[Service, ...] = ()
     room: str | None = None
     now: str | None = None
+    recent: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Device]:

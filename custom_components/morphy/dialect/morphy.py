@@ -1,9 +1,10 @@
 """The dialect `morphy`: that of our own small models.
 
 What a tiny model reads best decided its form (training/README.md has the measurements). A name stands right before its
-id, since "what follows this name" is learned long before "what precedes it". An answer begins with its evidence, the
-listing lines it rests on, copied: the look-up is then one forward copy, and calls and speech need only what stands just
-above them. Calls come before the speech, so text that comes without a call can be spoken while it is written.
+id, since "what follows this name" is learned long before "what precedes it"; for the same reason a line begins with the
+room and with what the device is, so that "the vacuum" is looked up as easily as a name. An answer begins with its
+evidence, the listing lines it rests on, copied: the look-up is then one forward copy, and calls and speech need only
+what stands just above them. Calls come before the speech, so text without a call can be spoken while it is written.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Iterator
 
 from .base import Dialect, services_in_order
 from .calls import write_call
+from .choice import MAX_DEVICES
 from .grammar import MAX_CALLS, call_rules, one_of, speech_rules
-from .home import Answer, Area, Device, Floor, Home, Service
+from .home import CLASS, Answer, Area, Device, Floor, Home, Service
 from .reader import Reader
 from .text import data, value, words
 
@@ -29,11 +31,12 @@ _LISTING_LINE = re.compile(r'[^"]*("[^"]*" )+[a-z_]+\.[a-z0-9_]+( = .*)?')
 
 
 class MorphyDialect(Dialect):
-    """`Kitchen "Ceiling Light" light.k1 = on; brightness 60%`, and calls with arguments."""
+    """`Kitchen light "Ceiling Light" light.k1 = on; brightness 60%`, and calls with arguments."""
 
     name = "morphy"
     default_instructions = "You are 'Al', a helpful AI Assistant that controls the devices in a house."
     calls_first = True
+    max_devices = MAX_DEVICES
     claim_words = frozenset({
         "activated", "added", "armed", "brightened", "checked", "closed", "dimmed", "disarmed",
         "locked", "muted", "opened", "paused", "playing", "pressed", "removed", "resumed",
@@ -65,11 +68,13 @@ class MorphyDialect(Dialect):
     def evidence_line(self, id_: str, home: Home, start: str | None = None) -> str:
         """Return the listing line of a device, `area.<id>` or `floor.<id>`, from its name on.
 
-        `start` is an alias to begin with, or the name of the area or floor that the line begins with.
+        `start` is what to begin with instead: an alias, what the device is, or the name of the area or floor it is in.
         """
         fields = _fields(id_, home)
-        wanted = None if start is None else _unquoted(start)
-        begin = 1 if wanted is None else next(n for n, field in enumerate(fields) if field.strip(' "') == wanted)
+        if start is None:
+            begin = next(n for n, field in enumerate(fields) if field.startswith('"'))
+        else:
+            begin = next(n for n, field in enumerate(fields) if field.strip(' "') == _unquoted(start))
         return "".join(fields[begin:])
 
     def grammar(self, home: Home) -> str:
@@ -97,7 +102,9 @@ class _MorphyReader(Reader):
         super().__init__()
         self._evidence = sorted(evidence_lines(home))
         places: list[Area | Floor] = [*home.areas, *home.floors]
-        self._starts = {'"', *(f'{_name(place)} "' for place in places)}
+        before = ["", *(f"{_name(place)} " for place in places)]
+        kinds = ["", *{f"{_unquoted(device.kind)} " for device in home.devices}]
+        self._starts = {f'{place}{kind}"' for place in before for kind in kinds}
 
     def is_note(self, line: str) -> bool:
         return self._nearest(line) == line or _LISTING_LINE.fullmatch(line) is not None
@@ -121,7 +128,7 @@ def evidence_lines(home: Home) -> set[str]:
 
 
 def _fields(id_: str, home: Home) -> list[str]:
-    """Return a listing line in pieces: what it lies in (or ""), its names, and the rest from the id on."""
+    """Return a listing line in pieces: what it lies in (or ""), what a device is, its names, and the rest."""
     kind, _, name = id_.partition(".")
     if kind == "area" and name in home.area_by_id:
         return list(_area_line(home.area_by_id[name], home))
@@ -134,8 +141,10 @@ def _fields(id_: str, home: Home) -> list[str]:
 def _device_line(device: Device, home: Home) -> Iterator[str]:
     area = home.area_by_id.get(device.area or "")
     yield f"{_name(area)} " if area else ""
+    yield f"{_unquoted(device.kind)} "
     yield from _names(device.names)
-    told = "; ".join([value(device.state), *(f"{key} {value(text)}" for key, text in device.attributes.items())])
+    others = (f"{key} {value(text)}" for key, text in device.attributes.items() if key != CLASS)
+    told = "; ".join([value(device.state), *others])
     yield f"{device.id} = {told}"
 
 

@@ -22,7 +22,7 @@ SEED = HELD_OUT + 3
 
 @torch.inference_mode()
 def least_certainty(
-    recipe: Recipe, folder: Folder, source: Source, exchanges: int = 600, machine: Machine = CPU
+    recipe: Recipe, folder: Folder, source: Source, exchanges: int = 1500, machine: Machine = CPU
 ) -> float:
     """Return the natural logarithm of a probability that all but a few of the merged model's right calls exceed.
 

@@ -17,7 +17,7 @@ from typing import Any
 from .data import Source
 from .dialect import Home
 from .errors import RunError
-from .generator.language import DATA, Language
+from .generator.language import DATA, Language, languages, load_language
 from .generator.templates import Choice, Node, Row, Slot
 
 LONG = 7
@@ -26,9 +26,11 @@ LONG = 7
 _WORD = re.compile(r"[^\W_]+")
 _FIXED = 6
 """Words that a template must hold itself to be told as made for one sentence."""
-_SHORTEST = 3
+_SHORTEST = 4
 """Letters from which on a name can be rare; shorter ones are syllables."""
 _ORDINARY = ("brands", "room_nouns", "rooms", "heldout_rooms", "first_names", "adjectives", "cities", "id_prefixes")
+_FOREIGN = "foreign_"
+"""How lists of other languages' everyday words are called: homes mix languages."""
 
 
 def words(text: str) -> str:
@@ -103,7 +105,7 @@ def find(
 ) -> Leaks:
     """Generate so many exchanges and compare; `told` hears of the progress, about every ten thousand."""
     found = Leaks()
-    rare = evaluation.rare(known_words(language))
+    rare = evaluation.rare(frozenset().union(*map(known_words, map(load_language, languages()))))
     _look_into_files(found, rare)
     _look_into_templates(found, evaluation, language)
     pattern = _any_of(rare)
@@ -123,8 +125,8 @@ def find(
 def known_words(language: Language) -> frozenset[str]:
     """The words of the generator's lists of nouns, rooms, brands and the like, and its nouns written as one word."""
     lists = [part for noun in language.nouns.values() for part in (noun.one, noun.many, noun.names, noun.heldout)]
-    lists += [language.words[key] for key in _ORDINARY]
-    lists += [part for table in ("room_aliases", "floors") for part in language.tables[table].values()]
+    lists += [part for key, part in language.words.items() if key in _ORDINARY or key.startswith(_FOREIGN)]
+    lists += [part for table in ("room_aliases", "floors") for part in language.tables.get(table, {}).values()]
     entries = {words(entry) for part in lists for entry in part}
     return frozenset(word for entry in entries for word in (*entry.split(), entry.replace(" ", "")))
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from ..dialect.home import Action, Answer
 from ..dialect.morphy import MAX_EVIDENCE
-from . import groups, lists, questions, readings, refusals
+from . import classes, described, groups, lists, questions, readings, refusals
 from .control import BY_NAME, CONTROLS, LIGHTS, PLUGS, Control, Scopes, control, refer, sentence, services
 from .language import load_language
 from .names import plain
@@ -265,30 +265,33 @@ def corrected(speaker: Speaker) -> Wish | None:
 
 MIX: tuple[tuple[float, Maker], ...] = (
     *((spec.weight, partial(control, spec=spec)) for spec in CONTROLS),
+    (66.0, described.described),
+    (3.0, described.nothing_for_it),
     (15.0, chain),
     (18.0, shared),
     (5.6, contrast),
     (5.6, settings),
     (1.5, everything),
     (0.4, corrected),
-    (6.5, lists.add),
-    (2.6, lists.remove),
-    (3.2, lists.complete),
-    (11.0, questions.state),
-    (36.0, groups.group),
-    (7.0, readings.named),
-    (6.0, readings.measured),
+    (9.0, lists.add),
+    (5.0, lists.remove),
+    (6.0, lists.complete),
+    (13.0, questions.state),
+    (26.0, classes.things),
+    (42.0, classes.sensed),
+    (7.0, classes.people),
+    (9.0, readings.named),
+    (8.0, readings.measured),
     (1.0, readings.compared),
     (0.7, readings.low),
     (0.6, readings.missing),
-    (9.0, groups.existence),
-    (1.2, groups.missing),
+    (4.0, groups.missing),
     (1.0, questions.setting),
     (6.5, questions.attribute),
     (0.8, questions.mode),
     (2.0, questions.playing),
-    (3.6, questions.person),
-    (4.5, questions.weather),
+    (5.0, questions.person),
+    (8.0, questions.weather),
     (1.0, questions.clock),
     (2.4, questions.todo),
     (0.4, questions.location),
@@ -306,14 +309,16 @@ NONE = 0.1
 _NEEDED: dict[Maker, tuple[str, ...]] = {
     **dict.fromkeys((chain, shared, contrast, settings), ("pair",)),
     everything: ("everything",),
+    described.nothing_for_it: ("missing",),
     lists.add: ("todo_add",),
     lists.remove: ("todo_remove",),
     lists.complete: ("todo_complete",),
     questions.state: ("question_state",),
-    groups.group: ("question_group",),
+    **dict.fromkeys((classes.things, classes.sensed), ("question_group",)),
+    classes.people: ("question_group", "question_person"),
     **dict.fromkeys((readings.named, readings.measured), ("question_sensor", "question_group")),
     **dict.fromkeys((readings.compared, readings.low, readings.missing), ("question_sensor", "question_group")),
-    **dict.fromkeys((groups.existence, groups.missing), ("question_binary", "question_group")),
+    groups.missing: ("question_binary", "question_group"),
     questions.setting: ("question_state",),
     **dict.fromkeys((questions.attribute, questions.mode, questions.playing), ("question_attribute",)),
     questions.person: ("question_person",),

@@ -6,7 +6,7 @@ The table says what can be asked for; `data/<language>/intents/<name>.yaml` says
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..dialect.catalogue import SERVICES
 from ..dialect.home import Answer
@@ -24,13 +24,13 @@ LIGHTS: Scopes = {
     "area": 26,
     "areas": 3,
     "here": 18,
-    "floor": 6,
+    "floor": 8,
     "all": 9,
     "except": 2,
     "only": 3,
-    "outdoors": 1.5,
+    "outdoors": 2.5,
 }
-PLUGS: Scopes = {"device": 72, "several": 6, "area": 4, "here": 2, "all": 2, "only": 4, "loose": 10}
+PLUGS: Scopes = {"device": 70, "several": 6, "area": 4, "here": 2, "all": 2, "only": 8, "loose": 12}
 FANS: Scopes = {"device": 42, "several": 4, "area": 20, "here": 12, "floor": 4, "all": 8, "only": 10}
 COVERS: Scopes = {
     "device": 38,
@@ -45,7 +45,7 @@ COVERS: Scopes = {
     "covers": 5,
 }
 SINGLE: Scopes = {"device": 46, "only": 26, "area": 16, "several": 2}
-CLIMATE: Scopes = {"device": 34, "only": 18, "area": 16, "several": 2, "loose": 30}
+CLIMATE: Scopes = {"device": 34, "only": 12, "area": 16, "several": 2, "loose": 36}
 PLAYERS: Scopes = {"device": 46, "only": 28, "area": 14, "several": 2, "loose": 10}
 LOCKS: Scopes = {"device": 42, "only": 13, "area": 20, "here": 5, "floor": 2, "all": 11, "several": 4, "except": 3}
 UNLOCKS: Scopes = {"device": 50, "only": 16, "area": 20, "here": 5, "all": 6, "several": 3}
@@ -58,13 +58,16 @@ ONE_THERE: Scopes = {"device": 35, "only": 65}
 _COVER_KINDS = ("blind", "curtain", "shutter", "shade", "awning", "garage", "gate", "window_cover", "door_cover")
 _CLIMATE = ("thermostat", "ac")
 _PLAYERS = ("tv", "speaker")
-_ANY_SWITCH = ("switch", "coffee", "switch_light")
+_ANY_SWITCH = ("switch", "outlet", "coffee", "switch_light")
 _HUMID = ("humidifier", "dehumidifier")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One intent: `service` is looked up in the thing's own domain, `prefer` is the state that implied things have."""
+    """One intent: `service` is looked up in the thing's own domain, `prefer` is the state that implied things have.
+
+    `instead` are the kinds that serve where the home has none of `kinds`, spoken of as `told_instead` has it.
+    """
 
     name: str
     weight: float
@@ -74,35 +77,40 @@ class Control:
     value: Callable[[Speaker, Reference], Value | None] = values.nothing
     prefer: str = ""
     category: str = ""
+    instead: tuple[str, ...] = ()
+    told_instead: Scopes = field(default_factory=dict)
 
 
+_IMPLIED: Scopes = {"implied": 1}
+_COOLING: Scopes = {"cooling": 1}
+_SYSTEM: Scopes = {"system": 1}
 _C = Control
 CONTROLS: tuple[Control, ...] = (
     _C("light_on", 10.0, ("light",), "turn_on", LIGHTS),
     _C("light_off", 10.0, ("light",), "turn_off", LIGHTS),
-    _C("light_toggle", 0.4, ("light",), "toggle", LIGHTS),
+    _C("light_toggle", 0.6, ("light",), "toggle", LIGHTS),
     _C("light_brightness", 5.2, ("light",), "turn_on", LIGHTS, values.percent("brightness_pct", "brightness")),
     _C("light_full", 0.9, ("light",), "turn_on", LIGHTS, values.fixed(brightness_pct=100)),
-    _C("light_lowest", 0.5, ("light",), "turn_on", LIGHTS, values.fixed(brightness_pct=1)),
+    _C("light_lowest", 0.7, ("light",), "turn_on", LIGHTS, values.fixed(brightness_pct=1)),
     _C("light_dim", 2.6, ("light",), "turn_on", LIGHTS, values.step(-1, said=False)),
     _C("light_brighten", 2.8, ("light",), "turn_on", LIGHTS, values.step(1, said=False)),
-    _C("light_dim_by", 0.8, ("light",), "turn_on", LIGHTS, values.step(-1, said=True)),
+    _C("light_dim_by", 1.1, ("light",), "turn_on", LIGHTS, values.step(-1, said=True)),
     _C("light_brighten_by", 0.8, ("light",), "turn_on", LIGHTS, values.step(1, said=True)),
     _C("light_color", 4.8, ("light",), "turn_on", LIGHTS, values.color),
     _C("light_white", 0.9, ("light",), "turn_on", LIGHTS, values.warmth_of_white),
     _C("light_color_brightness", 0.6, ("light",), "turn_on", LIGHTS, values.color_and_percent),
     _C("switch_on", 8.5, _ANY_SWITCH, "turn_on", PLUGS),
     _C("switch_off", 7.5, _ANY_SWITCH, "turn_off", PLUGS),
-    _C("switch_toggle", 0.3, _ANY_SWITCH, "toggle", PLUGS),
+    _C("switch_toggle", 0.5, _ANY_SWITCH, "toggle", PLUGS),
     _C("coffee", 6.5, ("coffee",), "turn_on", {"implied": 1}),
     _C("fan_on", 3.4, ("fan", "purifier"), "turn_on", FANS),
     _C("fan_off", 3.2, ("fan", "purifier"), "turn_off", FANS),
     _C("fan_speed", 1.6, ("fan", "purifier"), "set_percentage", FANS, values.percent("percentage", "brightness")),
-    _C("fan_faster", 0.64, ("fan",), "increase_speed", FANS),
-    _C("fan_slower", 0.64, ("fan",), "decrease_speed", FANS),
-    _C("fan_swing", 0.72, ("fan",), "oscillate", FANS, values.fixed(oscillating=True)),
-    _C("fan_still", 0.48, ("fan",), "oscillate", FANS, values.fixed(oscillating=False)),
-    _C("fan_preset", 0.32, ("fan", "purifier"), "turn_on", FANS, values.words("preset_mode", "fan_presets")),
+    _C("fan_faster", 0.9, ("fan",), "increase_speed", FANS),
+    _C("fan_slower", 0.9, ("fan",), "decrease_speed", FANS),
+    _C("fan_swing", 1.2, ("fan",), "oscillate", FANS, values.fixed(oscillating=True)),
+    _C("fan_still", 0.8, ("fan",), "oscillate", FANS, values.fixed(oscillating=False)),
+    _C("fan_preset", 0.6, ("fan", "purifier"), "turn_on", FANS, values.words("preset_mode", "fan_presets")),
     _C("cover_open", 4.8, _COVER_KINDS, "open_cover", COVERS),
     _C("cover_close", 4.8, _COVER_KINDS, "close_cover", COVERS),
     _C("cover_stop", 0.75, _COVER_KINDS, "stop_cover", COVERS),
@@ -138,6 +146,8 @@ CONTROLS: tuple[Control, ...] = (
         "set_hvac_mode",
         {"implied": 60, "area": 40},
         values.fixed(hvac_mode="heat"),
+        instead=("ac",),
+        told_instead=_IMPLIED,
     ),
     _C(
         "climate_cool",
@@ -146,17 +156,28 @@ CONTROLS: tuple[Control, ...] = (
         "set_hvac_mode",
         {"device": 30, "only": 30, "area": 16, "loose": 24},
         values.fixed(hvac_mode="cool"),
+        instead=("thermostat",),
+        told_instead=_COOLING,
     ),
-    _C("thermostat_on", 1.8, ("thermostat",), "turn_on", CLIMATE, values.unless_heating),
+    _C(
+        "thermostat_on",
+        1.8,
+        ("thermostat",),
+        "turn_on",
+        CLIMATE,
+        values.unless_heating,
+        instead=("ac",),
+        told_instead=_SYSTEM,
+    ),
     _C("climate_off", 2.6, _CLIMATE, "turn_off", CLIMATE),
     _C("climate_fan", 0.55, _CLIMATE, "set_fan_mode", HEATING, values.words("fan_mode", "fan_modes")),
     _C("climate_preset", 0.77, _CLIMATE, "set_preset_mode", HEATING, values.words("preset_mode", "climate_presets")),
     _C("humidifier_on", 1.8, _HUMID, "turn_on", SINGLE),
     _C("humidifier_off", 1.4, _HUMID, "turn_off", SINGLE),
     _C("humidifier_set", 1.8, _HUMID, "set_humidity", SINGLE, values.percent("humidity", "humidity")),
-    _C("water_heater_on", 1.2, ("water_heater",), "turn_on", SINGLE),
-    _C("water_heater_off", 1.2, ("water_heater",), "turn_off", SINGLE),
-    _C("water_heater_set", 1, ("water_heater",), "set_temperature", SINGLE, values.temperature),
+    _C("water_heater_on", 2, ("water_heater",), "turn_on", SINGLE),
+    _C("water_heater_off", 2, ("water_heater",), "turn_off", SINGLE),
+    _C("water_heater_set", 3, ("water_heater",), "set_temperature", SINGLE, values.temperature),
     _C("media_on", 3, _PLAYERS, "turn_on", PLAYERS),
     _C("media_off", 3, _PLAYERS, "turn_off", PLAYERS),
     _C("media_resume", 1.8, _PLAYERS, "media_play", PLAYER, prefer="paused"),
@@ -178,17 +199,17 @@ CONTROLS: tuple[Control, ...] = (
     _C("vacuum_find", 1.1, ("vacuum",), "locate", ONE_THERE),
     _C("mower_start", 1.8, ("mower",), "start_mowing", {"device": 35, "only": 35, "implied": 30}),
     _C("mower_dock", 1.8, ("mower",), "dock", ONE_THERE),
-    _C("mower_pause", 0.9, ("mower",), "pause", ONE_THERE),
-    _C("scene", 4.3, ("scene",), "turn_on", NAMED),
-    _C("script", 4.1, ("script",), "turn_on", NAMED),
-    _C("automation", 1.5, ("automation",), "trigger", NAMED),
-    _C("button", 2, ("button",), "press", NAMED),
-    _C("helper_on", 1.8, ("helper",), "turn_on", NAMED),
-    _C("helper_off", 1.8, ("helper",), "turn_off", NAMED),
-    _C("number_set", 2, ("number", "input_number"), "set_value", NAMED, values.number("value")),
-    _C("select_set", 2, ("select", "input_select"), "select_option", NAMED, values.words("option", "options")),
-    _C("siren_on", 1.2, ("siren",), "turn_on", SINGLE),
-    _C("siren_off", 1.2, ("siren",), "turn_off", SINGLE),
+    _C("mower_pause", 2, ("mower",), "pause", ONE_THERE),
+    _C("scene", 6, ("scene",), "turn_on", NAMED),
+    _C("script", 6, ("script",), "turn_on", NAMED),
+    _C("automation", 3, ("automation",), "trigger", NAMED),
+    _C("button", 3, ("button",), "press", NAMED),
+    _C("helper_on", 2.4, ("helper",), "turn_on", NAMED),
+    _C("helper_off", 2.4, ("helper",), "turn_off", NAMED),
+    _C("number_set", 3, ("number", "input_number"), "set_value", NAMED, values.number("value")),
+    _C("select_set", 3, ("select", "input_select"), "select_option", NAMED, values.words("option", "options")),
+    _C("siren_on", 3, ("siren",), "turn_on", SINGLE),
+    _C("siren_off", 3, ("siren",), "turn_off", SINGLE),
     _C("alarm_away", 1.5, ("alarm",), "alarm_arm_away", {"device": 30, "implied": 70}),
     _C("alarm_home", 1.5, ("alarm",), "alarm_arm_home", {"device": 30, "implied": 70}),
     _C("alarm_night", 1, ("alarm",), "alarm_arm_night", {"device": 30, "implied": 70}),
@@ -213,8 +234,8 @@ def refer(speaker: Speaker, kinds: Sequence[str], scopes: Scopes, prefer: str = 
         return speaker.one(things) if how == "device" else speaker.several(things)
     if how == "only":
         return speaker.only(kinds)
-    if how == "loose":
-        return speaker.loose(kinds)
+    if how in ("loose", "cooling", "system"):
+        return speaker.loose(kinds, how)
     if how == "covers":
         return speaker.coverings(speaker.pick(("area", "area", "here", "all", "all")))
     if how == "implied":
@@ -288,9 +309,14 @@ def _form(speaker: Speaker, intent: str, reference: Reference) -> str:
 
 def control(speaker: Speaker, spec: Control) -> Wish | None:
     """Make one request for an intent; None where this home or the draw has nothing for it."""
-    if spec.name not in speaker.language.intents or not any(speaker.world.by_kind.get(kind) for kind in spec.kinds):
+    if spec.name not in speaker.language.intents:
         return None
-    reference = refer(speaker, spec.kinds, spec.scopes, spec.prefer)
+    kinds, scopes = spec.kinds, spec.scopes
+    if not any(speaker.world.by_kind.get(kind) for kind in kinds):
+        kinds, scopes = spec.instead, spec.told_instead
+    if not any(speaker.world.by_kind.get(kind) for kind in kinds):
+        return None
+    reference = refer(speaker, kinds, scopes, spec.prefer)
     if reference is None:
         return None
     value = spec.value(speaker, reference)
@@ -300,7 +326,7 @@ def control(speaker: Speaker, spec: Control) -> Wish | None:
     if reference.place:
         slots["place"] = reference.place
     said = sentence(speaker, spec.name, reference, slots)
-    if said is None:
+    if said is None or (reference.how == "implied" and speaker.claimed(said[1], reference.things[0].kind.domain)):
         return None
     actions = calls(reference, services(spec.service, reference.things), value.data)
     speech = speaker.say(spec.name, "reply", {"label": reference.label, **value.told})

@@ -1,4 +1,7 @@
-"""Where the copied line of an answer's evidence begins: at what was said, so that the copy goes on from the request."""
+"""Where the copied line of an answer's evidence begins: at what was said, so that the copy goes on from the request.
+
+A name that was said begins it; else the room that tells which device is meant; else what the device is.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ _LONG_ENOUGH = 5  # letters of a name that is looked for inside other words, as 
 
 
 def spoken(home: Home, answer: Answer, request: str) -> Answer:
-    """Return the answer with `starts`: by id the alias that was said, or else the room that was meant.
+    """Return the answer with `starts`: by id the alias that was said, the room that was meant, or what the device is.
 
     A thing spoken of by an alias is called so in the answer as well.
     """
@@ -22,7 +25,8 @@ def spoken(home: Home, answer: Answer, request: str) -> Answer:
     speech = answer.speech
     for id_, start in starts.items():
         if id_ in home.by_id and start in home.by_id[id_].names:
-            speech = speech.replace(home.by_id[id_].names[0], start)
+            name = re.escape(home.by_id[id_].names[0])
+            speech = re.sub(rf"(?<!\w){name}(?!\w)", lambda _, said=start: said, speech, count=1)
     return replace(answer, speech=speech, starts=starts)
 
 
@@ -37,7 +41,7 @@ def _start(home: Home, id_: str, said: str, together: bool) -> str | None:
         if _is_said(one, said):
             return one if one != device.names[0] else None
     area = home.area_by_id.get(device.area or "")
-    return area.names[0] if area and together and _is_meant(home, device, area, said) else None
+    return area.names[0] if area and together and _is_meant(home, device, area, said) else device.kind
 
 
 def _is_meant(home: Home, device: Device, area: Area, said: str) -> bool:

@@ -23,7 +23,7 @@ _FEW_DROPPED = 0.6
 _POWER = ("on", "off")
 _OPENING = ("open", "closed")
 _OPENINGS = "blind", "curtain", "shutter", "shade", "awning", "gate", "valve"
-_GENERIC = frozenset(
+GENERIC = frozenset(
     f"binary {name}"
     for name in (
         "battery charging", "plug", "running", "connectivity", "presence", "power", "heat", "cold", "moving", "update",
@@ -107,7 +107,7 @@ def told(speaker: Speaker, state: str, *, many: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
+class Scope:
     """The things asked about and the place they are in.
 
     `how` is `all`, `area`, `floor`, `here`, or `near`: those of the speaker's room, without a word about where.
@@ -118,31 +118,32 @@ class _Scope:
     place: str = ""
 
 
-def _scope(speaker: Speaker, things: Sequence[Thing]) -> _Scope | None:
+def draw_scope(speaker: Speaker, things: Sequence[Thing]) -> Scope | None:
+    """Return the things of a home, an area or a floor, and how that place is spoken of; None where it has none."""
     home = speaker.home
     how = speaker.random.choices(("all", "area", "here", "floor"), (50, 30, 8, 12))[0]
     if not any(thing.area for thing in things):
         how = "all"
     if how == "all":
-        return _Scope(tuple(things), how)
+        return Scope(tuple(things), how)
     if how == "floor" and home.floors:
         floor = speaker.pick(home.floors)
         areas = speaker.world.on_floor(floor.id)
         chosen = tuple(thing for thing in things if thing.area in areas)
-        return _Scope(chosen, how, speaker.pick(floor.names)) if chosen else None
+        return Scope(chosen, how, speaker.pick(floor.names)) if chosen else None
     area = home.room if how == "here" else speaker.pick(things).area
     if not area:
         return None
     chosen = tuple(thing for thing in things if thing.area == area)
-    return _Scope(chosen, how, speaker.pick(home.area_by_id[area].names)) if chosen else None
+    return Scope(chosen, how, speaker.pick(home.area_by_id[area].names)) if chosen else None
 
 
-def _topics(speaker: Speaker) -> list[Topic]:
+def topics_of(speaker: Speaker) -> list[Topic]:
     """Return what can be asked about of all that people switch, open and lock, and of people themselves."""
     return [topic for topic in _TOPICS if any(speaker.world.by_kind.get(kind) for kind in topic.kinds)]
 
 
-def _sensed(speaker: Speaker) -> list[Topic]:
+def sensed_topics(speaker: Speaker) -> list[Topic]:
     """Return what the home's sensors sense, a topic for each class."""
     states = speaker.language.tables["binary_states"]
     return [
@@ -152,7 +153,7 @@ def _sensed(speaker: Speaker) -> list[Topic]:
     ]
 
 
-def _members(speaker: Speaker, topic: Topic) -> list[Thing] | None:
+def members_of(speaker: Speaker, topic: Topic) -> list[Thing] | None:
     """Return the things a topic means, in the home's order; None where a reader could not tell them from others."""
     members = [thing for thing in speaker.world.things if thing.kind.name in topic.kinds]
     for kind in topic.kinds:
@@ -165,43 +166,14 @@ def _members(speaker: Speaker, topic: Topic) -> list[Thing] | None:
     return members
 
 
-def group(speaker: Speaker) -> Wish | None:
-    """Ask about all things of a kind in a scope: any, all, which, how many."""
-    sensed = _sensed(speaker)
-    topics = sensed if sensed and speaker.chance(0.45) else _topics(speaker)
-    if not topics:
-        return None
-    topic = speaker.random.choices(topics, [topic.weight * _share(speaker, topic) for topic in topics])[0]
-    members = _members(speaker, topic)
-    scope = _scope(speaker, members) if members else None
-    if scope is None or any(thing.device.state in ("opening", "closing") for thing in scope.things):
-        return None
-    asked = speaker.pick(topic.states[:1] * 2 + topic.states)
-    form, scope = _form(speaker, topic, scope)
-    if form in ("all", "the") and any(thing.device.state == "unavailable" for thing in scope.things):
-        return None
-    text = _group_text(speaker, topic, scope, form, asked)
-    if not text:
-        return None
-    return (
-        _one(speaker, scope.things[0], asked, text)
-        if form == "one"
-        else _answer(speaker, topic, scope, form, asked, text)
-    )
-
-
-def _one(speaker: Speaker, thing: Thing, asked: str, text: str) -> Wish:
+def answer_one(speaker: Speaker, thing: Thing, asked: str, text: str) -> Wish:
     """Return the wish for a question about the only thing of its kind in the scope."""
     slots = {"names": thing.name, "told": told(speaker, thing.device.state, many=False)}
     speech = speaker.say("question_group", "reply_one_yes" if is_in(thing, asked) else "reply_one_no", slots)
     return Wish("question", text, Answer(speech, (), (thing.id,)), "question_one", thing.unseen)
 
 
-def _share(speaker: Speaker, topic: Topic) -> int:
-    return min(5, sum(len(speaker.world.by_kind.get(kind) or ()) for kind in topic.kinds))
-
-
-def _form(speaker: Speaker, topic: Topic, scope: _Scope) -> tuple[str, _Scope]:
+def draw_form(speaker: Speaker, topic: Topic, scope: Scope) -> tuple[str, Scope]:
     """Return the form of the question and its scope: `the lights` are those of the speaker's room, if it has any."""
     single = len(scope.things) == 1 and topic.noun not in ("person", "helper")
     form = speaker.random.choices(_FORMS, _FORM_WEIGHTS_OF_ONE if single else _FORM_WEIGHTS)[0]
@@ -210,13 +182,13 @@ def _form(speaker: Speaker, topic: Topic, scope: _Scope) -> tuple[str, _Scope]:
     near = tuple(thing for thing in scope.things if thing.area and thing.area == speaker.home.room)
     if not near:
         return form, scope
-    return "one" if len(near) == 1 and speaker.chance(0.6) else "the", _Scope(near, "near")
+    return "one" if len(near) == 1 and speaker.chance(0.6) else "the", Scope(near, "near")
 
 
-def _group_text(speaker: Speaker, topic: Topic, scope: _Scope, form: str, asked: str) -> str:
+def group_text(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: str) -> str:
     """Return the question; empty where its words are also the name of something."""
     noun = speaker.language.nouns[topic.noun]
-    generic = topic.noun in _GENERIC and form != "one" and speaker.chance(0.45)
+    generic = topic.noun in GENERIC and form != "one" and speaker.chance(0.45)
     words = speaker.language.intents["question_group"]
     many = speaker.say("question_group", "devices") if generic else speaker.pick(noun.many)
     one = speaker.say("question_group", "device") if generic else speaker.pick(noun.one)
@@ -238,11 +210,11 @@ def _group_text(speaker: Speaker, topic: Topic, scope: _Scope, form: str, asked:
     return speaker.say("question_group", section, {"kinds": many, "kind": one, "state": state, "where": where})
 
 
-def _where(speaker: Speaker, scope: _Scope) -> str:
+def _where(speaker: Speaker, scope: Scope) -> str:
     return speaker.say("question_group", f"where_{scope.how}", {"place": scope.place})
 
 
-def _answer(speaker: Speaker, topic: Topic, scope: _Scope, form: str, asked: str, text: str) -> Wish | None:
+def answer(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: str, text: str) -> Wish | None:
     """Return the wish: what decides is copied and named."""
     matching = [thing for thing in scope.things if is_in(thing, asked)]
     others = [thing for thing in scope.things if not is_in(thing, asked)]
@@ -250,12 +222,12 @@ def _answer(speaker: Speaker, topic: Topic, scope: _Scope, form: str, asked: str
     few = len(shown) < 2 and not (shown is others and not shown)
     if len(shown) > MOST_NAMED or (few and speaker.chance(_FEW_DROPPED)):
         return None
-    generic = topic.noun in _GENERIC
+    generic = topic.noun in GENERIC
     noun = speaker.language.nouns[topic.noun]
     many = speaker.say("question_group", "told_devices") if generic else noun.many[0]
     slots = {
         "names": speaker.names(shown) if shown else "",
-        "told": told(speaker, asked if shown is matching else _common(shown, asked), many=len(shown) != 1),
+        "told": told(speaker, asked if shown is matching else common_state(shown, asked), many=len(shown) != 1),
         "count": str(len(shown)),
         "kinds": many,
         "kind": (speaker.say("question_group", "told_device") if generic else noun.one[0]) if len(shown) == 1 else many,
@@ -272,7 +244,7 @@ def _answer(speaker: Speaker, topic: Topic, scope: _Scope, form: str, asked: str
     return Wish("question", text, Answer(speech, (), ids_of(shown)), category, any(thing.unseen for thing in shown))
 
 
-def _common(things: Sequence[Thing], asked: str) -> str:
+def common_state(things: Sequence[Thing], asked: str) -> str:
     """Return the state that all share, else the opposite of what was asked for."""
     states = {thing.device.state for thing in things}
     if len(states) == 1 or not things:
@@ -280,27 +252,14 @@ def _common(things: Sequence[Thing], asked: str) -> str:
     return _OPPOSITE.get(asked, f"not {asked}")
 
 
-def existence(speaker: Speaker) -> Wish | None:
-    """Ask whether something is the case: `is there a leak in the cellar`, `is the hall occupied`."""
-    sections = speaker.language.intents["question_binary"]
-    topics = [topic for topic in _sensed(speaker) if {_section(topic), f"{_section(topic)}_any"} & sections.keys()]
-    if not topics:
-        return None
-    topic = speaker.pick(topics)
-    members = _members(speaker, topic)
-    scope = _scope(speaker, members) if members else None
-    if scope is None:
-        return None
-    text = _existence_text(speaker, topic, scope)
-    return _answer(speaker, topic, scope, "any", topic.states[0], text)
-
-
-def _section(topic: Topic) -> str:
+def section_of(topic: Topic) -> str:
+    """Return where `question_binary` asks about a class: `carbon_monoxide`."""
     return topic.noun.removeprefix("binary ").replace(" ", "_")
 
 
-def _existence_text(speaker: Speaker, topic: Topic, scope: _Scope) -> str:
-    name = _section(topic)
+def existence_text(speaker: Speaker, topic: Topic, scope: Scope) -> str:
+    """Return a question whether something is the case: `is there a leak in the cellar`, `is the hall occupied`."""
+    name = section_of(topic)
     sections = speaker.language.intents["question_binary"]
     where = _where(speaker, scope)
     if scope.how == "area" and f"{name}_place" in sections and speaker.chance(0.35):
@@ -324,14 +283,14 @@ def missing(speaker: Speaker) -> Wish | None:
         return None
     area = speaker.pick(areas) if areas and (members or speaker.chance(0.5)) else None
     place = speaker.pick(area.names) if area else ""
-    scope = _Scope((), "area" if area else "all", place)
+    scope = Scope((), "area" if area else "all", place)
     sections = speaker.language.intents["question_binary"]
-    sensed = {_section(topic), f"{_section(topic)}_any"} & sections.keys()
+    sensed = {section_of(topic), f"{section_of(topic)}_any"} & sections.keys()
     if sensed and speaker.chance(0.6):
-        text = _existence_text(speaker, topic, scope)
+        text = existence_text(speaker, topic, scope)
     else:
         form = speaker.random.choices(_FORMS[:4], _FORM_WEIGHTS[:4])[0]
-        text = _group_text(speaker, topic, scope, form, topic.states[0])
+        text = group_text(speaker, topic, scope, form, topic.states[0])
     slots = {"kind": noun.one[0], "place": area.names[0] if area else ""}
     speech = speaker.say("question_group", "reply_missing" if area else "reply_missing_all", slots)
     return Wish("question", text, Answer(speech), "question_missing") if text else None

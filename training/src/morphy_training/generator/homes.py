@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 
 from ..dialect.catalogue import services_for
 from ..dialect.home import Answer, Area, Device, Floor, Home, Service
-from .kinds import KINDS, TWINS, Kind
+from .kinds import KINDS, SOLE, TWINS, Kind
 from .language import Language
 from .names import Name, Namer, plain, slug
+from .sensing import clustered
 from .states import Moods
 
 _FIRST_DAY = date(2023, 1, 1).toordinal()
@@ -25,6 +26,12 @@ _ALWAYS = frozenset(
 )  # fmt: skip
 """Services that every device of their domain takes, or nearly."""
 _SENSES = ("sensor", "binary_sensor")
+_OFTEN_CLASSED = {"switch": 0.75, "media_player": 0.5}
+"""How often a thing of a domain tells its class where `states` leaves that open."""
+_COVERINGS = ("blind", "curtain", "shutter", "shade", "awning", "window_cover")
+"""Covers that a room may have two sorts of."""
+_FILLING = ("light", "light", "switch", "sensor temperature", "binary motion", "binary door")
+"""What a home has instead of a second thing of a kind that it has one of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,7 @@ class _Builder:
         for _ in range(wanted * 3):
             if len(areas) >= wanted:
                 break
-            name = self.namer.area()
+            name = self._extended(areas) or self.namer.area()
             ident = slug(name.text) if self.random.random() < 0.85 else self._area_id(len(areas))
             if plain(name.text) in known or ident in areas or not ident:
                 continue
@@ -194,6 +201,19 @@ class _Builder:
             floor = self.namer.pick(floors).id if floors and self.random.random() < 0.9 else None
             areas[ident] = (Area(ident, tuple(names), floor), name.made_up)
         return list(areas.values())
+
+    def _extended(self, areas: Mapping[str, tuple[Area, bool]]) -> Name | None:
+        """Return, now and then, a room's name that holds that of another: Bedroom and Bedroom Two."""
+        words = self.language.words
+        if not areas or "before_room" not in words or self.random.random() > 0.07 * self.difficulty:
+            return None
+        area, made_up = self.namer.pick(tuple(areas.values()))
+        room = plain(area.names[0])
+        if len(room.split()) > 2:
+            return None
+        if self.random.random() < 0.5:
+            return Name(f"{self.namer.pick(words['before_room'])} {room}", made_up)
+        return Name(f"{room} {self.namer.pick(words['after_room'])}", made_up)
 
     def _area_id(self, index: int) -> str:
         return self.namer.pick(
@@ -219,6 +239,7 @@ class _Builder:
                 kinds[int(self.random.random() * count)] = self.namer.pick(self.sensors)
         if self.random.random() < 0.5:
             kinds[int(self.random.random() * count)] = "light"
+        kinds = self._singled(clustered(self.random, kinds, self.sensors, self.difficulty))
         for kind_name in (*kinds, *("light", "switch", "lock", "fan") * 2):
             if len(things) >= 2 and len(things) + self.clashes >= count:
                 break
@@ -229,10 +250,40 @@ class _Builder:
                 continue
             used.add(key)
             things.append(thing)
+            if kind_name in _COVERINGS and len(things) < count and self.random.random() < 0.15 * self.difficulty:
+                things += self._beside(thing, areas, used)
             twins = [name for name in TWINS.get(kind_name, ()) if name in self.names]
             if twins and len(things) < count and self.random.random() < 0.12 * self.difficulty:
                 things.append(self._twin(thing, twins))
         return things
+
+    def _singled(self, kinds: list[str]) -> list[str]:
+        """Return as many kinds, some of them once: the one vacuum, the one television."""
+        chosen: list[str] = []
+        dropped: set[str] = set()
+        for share, family in SOLE:
+            known = [kind for kind in family if kind in self.names]
+            if known and len(chosen) < len(kinds) / 3 and self.random.random() < share * self.difficulty:
+                chosen.append(self.namer.pick(known))
+                dropped.update(family)
+        rest = [kind if kind not in dropped else self.namer.pick(_FILLING) for kind in kinds]
+        places = self.random.sample(range(len(kinds)), len(chosen))
+        for place, kind in zip(places, chosen, strict=True):
+            rest[place] = kind
+        return rest
+
+    def _beside(self, thing: Thing, areas: list[tuple[Area, bool]], used: set[tuple[str, str | None]]) -> list[Thing]:
+        """Return covers of another sort in the room of one: blinds and a skylight."""
+        room = [area for area in areas if area[0].id == thing.area]
+        known = [kind for kind in _COVERINGS if kind in self.names and kind != thing.kind.name]
+        if not room or not known:
+            return []
+        other = self._thing(KINDS[self.namer.pick(known)], room)
+        key = (plain(other.name), other.area)
+        if key in used:
+            return []
+        used.add(key)
+        return [other]
 
     def _twin(self, thing: Thing, kinds: Sequence[str]) -> Thing:
         """Return another thing of the same name: the contact of a door beside its lock, what a plug draws."""
@@ -262,6 +313,8 @@ class _Builder:
             ident += f"_{2 + int(random.random() * 9)}"
         self.taken.add(ident)
         state, attributes = self.moods.draw(kind)
+        if kind.device_class and random.random() < _OFTEN_CLASSED.get(kind.domain, 0):
+            attributes = {"class": kind.device_class, **attributes}
         device = Device(ident, tuple(dict.fromkeys(names)), state, attributes, area.id if area else None)
         return Thing(device, kind, name.made_up)
 
@@ -277,7 +330,7 @@ class _Builder:
         return self.namer.styled(text) if plain(text) != plain(name) else name
 
     def _room(self, things: list[Thing], areas: list[Area]) -> str | None:
-        if not areas or self.random.random() > 0.55:
+        if not areas or self.random.random() > 0.6:
             return None
         filled = [thing.area for thing in things if thing.area]
         return self.namer.pick(filled) if filled and self.random.random() < 0.9 else self.namer.pick(areas).id

@@ -144,6 +144,11 @@ def _shared(names: tuple[str, ...]) -> tuple[_Words, dict[str, _Words]]:
     return {key: words[key] for key in names if key in words}, {key: tables[key] for key in names if key not in words}
 
 
+def languages() -> tuple[str, ...]:
+    """Return the codes of the languages that there are files for."""
+    return tuple(sorted(folder.name for folder in DATA.iterdir() if (folder / "grammar.yaml").exists()))
+
+
 @cache
 def load_language(code: str) -> Language:
     """Read and compile the files of one language, once. Raises FileNotFoundError for a language without files."""

@@ -62,7 +62,7 @@ def _wish(speaker: Speaker, intent: str, service: str, *, known: float, **data: 
 
 def new_item(speaker: Speaker) -> str:
     """Return something to buy or to do, as it is said."""
-    keys = ("items", "tasks", "adjectives", "amounts", "first_names", "made_up_titles")
+    keys = ("items", "tasks", "objects", "adjectives", "amounts", "first_names", "made_up_titles")
     slots = {key: speaker.word(key) for key in keys if key in speaker.language.words}
     return speaker.say("talk", "item", slots).lower()
 

@@ -38,6 +38,8 @@ _SPECIAL = str.maketrans(
 )
 _ROOM_NAMED = frozenset(("light", "switch", "fan", "thermostat", "speaker", "tv", "blind"))
 """Kinds of which the one in a room is often named as the room is."""
+_KNOWN_BY_USE = frozenset(("vacuum", "mower", "thermostat", "ac", "tv", "speaker", "outlet"))
+"""Kinds that are often given a name that says nothing of them."""
 
 
 def slug(name: str) -> str:
@@ -220,6 +222,8 @@ class Namer:
         odd = self.made_up()
         if draw < 0.30 and kind.domain in ("light", "switch", "fan"):
             return Name(odd if draw < 0.2 else f"{odd} {self.made_up()}", True)
+        if draw < 0.72 and kind.name in _KNOWN_BY_USE and self.random.random() < 0.6:
+            return Name(odd if draw < 0.55 else self.word("first_names"), draw < 0.55)
         if draw < 0.72:
             return Name(f"{odd} {base}", True)
         if draw < 0.82 and area is not None:

@@ -11,7 +11,7 @@ from .names import plain
 from .speaker import Speaker, Wish
 
 _VERBATIM = frozenset(("item", "query"))
-_CAMEL = re.compile(r"([A-Z][a-z]+[0-9]*){2,}")
+_CAMEL = re.compile(r"([A-Z][a-z]{2,}[0-9]*){2,}")
 _SEAM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _MARKS = re.compile(r"[(),:#/.-]+")
 _LATIN = re.compile(r"[À-ɏ]")
@@ -46,7 +46,7 @@ def written(speaker: Speaker, form: str, text: str, *, slips: bool = True) -> st
     """Write a sentence down as a speech recogniser or a hasty thumb does, or with care."""
     if slips and speaker.difficulty > 0 and speaker.chance(0.05):
         text = _misheard(speaker, text)
-    if slips and speaker.difficulty > 0 and speaker.chance(0.05):
+    if slips and speaker.difficulty > 0 and speaker.chance(0.07):
         text = _mistyped(speaker, text)
     draw = speaker.random.random()
     if draw < 0.62:

@@ -59,6 +59,9 @@ def state(speaker: Speaker) -> Wish | None:
     things = [thing for thing in speaker.world.things if _asked_states(speaker, thing)]
     if not things:
         return None
+    if speaker.chance(0.6):
+        kind = speaker.pick(list(dict.fromkeys(thing.kind for thing in things)))
+        things = [thing for thing in things if thing.kind is kind]
     if speaker.chance(0.2):
         reference = speaker.only([thing.kind.name for thing in things])
         return _one_state(speaker, reference.things[0], reference.text) if reference else None
@@ -75,7 +78,7 @@ def _one_state(speaker: Speaker, thing: Thing, what: str) -> Wish:
         text = speaker.say("question_state", "open_question", {"what": what})
         return _wish("question_state", text, _state_reply(speaker, thing, None), [thing])
     states = _asked_states(speaker, thing)
-    asked = speaker.pick(states)
+    asked = _asked(speaker, thing, states)
     of_class = thing.kind.device_class or ""
     if thing.kind.domain == "binary_sensor" and speaker.chance(0.3):
         section = f"{of_class.replace(' ', '_')}_named"
@@ -85,6 +88,12 @@ def _one_state(speaker: Speaker, thing: Thing, what: str) -> Wish:
         if of_class in speaker.language.words["said_after_name"] and of_class not in plain(what):
             what = f"{what} {of_class}"
     return _closed_state(speaker, thing, what, asked, speaker.pick(asked_words(speaker, thing.kind, asked)))
+
+
+def _asked(speaker: Speaker, thing: Thing, states: Sequence[str]) -> str:
+    """Return a state to ask for: yes and no are equally likely where the thing is in one of them."""
+    wanted = speaker.chance(0.5)
+    return speaker.pick([state for state in states if is_in(thing, state) == wanted] or states)
 
 
 def _closed_state(speaker: Speaker, thing: Thing, what: str, asked: str, said: str) -> Wish:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from ..dialect.home import Action, Answer, ArgumentValue
+from ..dialect.home import Action, Answer, Area, ArgumentValue
 from .homes import Thing, World
 from .kinds import FAMILIES, KINDS
 from .language import Language, Noun
@@ -27,6 +27,8 @@ _SWITCHED = frozenset(("light", "switch", "fan", "media_player", "climate", "hum
 """Domains that are turned on and off, so that the same request could mean one or the other."""
 _LONG_NUMBER = 3
 """Digits from which on a number in a name is not said as one."""
+_OTHER_WORD = 0.12
+"""How often a room is called by another word for it than its name: the lounge."""
 _JOINED = 6
 """Letters from which two words said as one are still told for what they are."""
 
@@ -291,6 +293,8 @@ class Speaker:
         where, place, inside = self._where(things, how)
         local = how in ("area", "here") or section.startswith("bare")
         chosen = self._narrowed(slots["kinds" if many else "kind"], inside) if local else inside
+        if kind == "outlet" and len(chosen) > 1 and not many:
+            return None
         narrow = len(chosen) < len(inside)
         if not chosen or (narrow and how == "all" and len(chosen) > 1):
             return None
@@ -332,6 +336,23 @@ class Speaker:
         if draw > 0.97 and len(words) == 2 and len(place) > _JOINED:
             return "".join(words)
         return place
+
+    def _said_of(self, area: Area) -> str:
+        """Return a name of an area; now and then another word for such a room, where nothing else is called so."""
+        name = self.pick(area.names)
+        if not self.chance(_OTHER_WORD * self.difficulty):
+            return name
+        aliases = self.language.tables["room_aliases"]
+        known = [place for place in self.world.places if place != plain(name)]
+        words = [
+            word
+            for word in aliases.get(plain(area.names[0]), ())
+            if word in self.language.words["rooms"]
+            and self.language.alike(name, word)
+            and not any(word in aliases.get(place, ()) for place in known)
+            and not any(word in other for other in (*self.world.places, *self.world.by_name))
+        ]
+        return self.pick(words) if words else name
 
     def _alone(self, words: Sequence[str]) -> bool:
         """Return whether one place alone has all of these words in its name."""
@@ -414,7 +435,7 @@ class Speaker:
         if not thing.area:
             return "", "", []
         area = self.home.area_by_id[thing.area]
-        return f"area.{area.id}", self.pick(area.names), [other for other in things if other.area == area.id]
+        return f"area.{area.id}", self._said_of(area), [other for other in things if other.area == area.id]
 
     def _canonical(self, where: str) -> str:
         domain, _, ident = where.partition(".")
@@ -486,6 +507,16 @@ class Speaker:
         text = self.say("talk", "only", {"kind": noun})
         return Reference("only", text, thing.name, (thing,), (thing.id,), (thing.id,))
 
+    def claimed(self, text: str, domain: str) -> bool:
+        """Return whether a word for a domain that is said is also in the name of something else that is switched."""
+        said = {word for word in self.language.words.get(f"{domain}_words", ()) if word in plain(text).split()}
+        return bool(said) and any(
+            other.kind.domain != domain and other.kind.domain in _SWITCHED
+            for name, things in self.world.by_name.items()
+            if said.intersection(name.split())
+            for other in things
+        )
+
     def _rivalled(self, noun: str, thing: Thing) -> bool:
         """Return whether a thing of another domain, that can be switched as well, is called so: a heater on a plug."""
         return any(
@@ -495,23 +526,30 @@ class Speaker:
             for other in things
         )
 
-    def loose(self, kinds: Sequence[str]) -> Reference | None:
+    def loose(self, kinds: Sequence[str], key: str = "loose") -> Reference | None:
         """Refer by a loose word to the one thing it must mean: the room's only one of its domain, else the home's.
 
-        `the ac` is the thermostat where there is no air conditioner. Of switches it is the one that is named a plug.
+        `the ac` is the thermostat where there is no air conditioner. Of switches it is the one that is a plug, by its
+        name or class. `key` names the list of words where it is not that of the domain.
         """
         domain = KINDS[kinds[0]].domain
-        words = self.language.tables["loose"].get(domain)
+        words = self.language.tables["loose"].get(domain if key == "loose" else key)
         things = self.world.by_domain.get(domain)
         if not words or not things:
             return None
         if domain == "switch":
             named = self.language.words["plugs"]
-            things = [t for t in things if any(word in plain(n).split() for n in t.device.names for word in named)]
+            things = [
+                thing
+                for thing in things
+                if thing.kind.name == "outlet"
+                or any(word in plain(name).split() for name in thing.device.names for word in named)
+            ]
         here = [thing for thing in things if thing.area and thing.area == self.home.room]
         chosen = here or list(things)
-        own = [word for kind in kinds for word in self.language.nouns[kind].one]
-        noun = self.pick(own if domain == "climate" and len(kinds) == 1 else words)
+        if key == "loose" and domain == "climate" and len(kinds) == 1:
+            words = self.language.nouns[kinds[0]].one
+        noun = self.pick(words)
         if len(chosen) != 1 or noun in self.world.by_name or self._rivalled(noun, chosen[0]):
             return None
         thing = chosen[0]

@@ -29,6 +29,7 @@ class Moods:
         self.tables = language.tables
         self.celsius = random.random() < 0.68
         self.unit = "°C" if self.celsius else "°F"
+        self.leaning: dict[str, float] = {}
 
     def draw(self, kind: Kind) -> State:
         """Return the state and the attributes of one new thing."""
@@ -239,9 +240,15 @@ _WORDED: dict[str, Callable[[Moods], str]] = {
 }
 
 
+_LEANINGS = (0.0, 0.15, 0.35, 0.5, 0.65, 0.85, 1.0)
+"""How likely the first state of a class is in one home: in many homes all windows are closed."""
+
+
 def _binary(moods: Moods, kind: Kind) -> State:
     name = kind.device_class or ""
-    return moods.pick(moods.tables["binary_states"][name]), {"class": name}
+    first, second = moods.tables["binary_states"][name]
+    likely = moods.leaning.setdefault(name, moods.pick(_LEANINGS))
+    return first if moods.chance(likely) else second, {"class": name}
 
 
 def _when(moods: Moods, kind: Kind) -> State:

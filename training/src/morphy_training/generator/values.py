@@ -19,27 +19,35 @@ class Value:
     told: dict[str, str]
 
 
+_HALF = 5
+_NEVER_HEARD = 0.5
+"""How often a title is put together: it is taken over as it is said, known or not."""
+_UNUSUAL = 0.3
+"""How often a temperature is any at all: it is taken over as it is said, and not what rooms mostly have."""
+
+
 def number_words(speaker: Speaker, value: float) -> str:
-    """Return a number from 0 to 100 in words; a half is said as people do."""
+    """Return a number from 0 to 100 in words, with its tenths; a half is said as people do."""
     whole = speaker.language.numbers[int(value)]
     if value == int(value):
         return whole
-    return speaker.say(
-        "talk", "and_a_half", {"number": whole, "digit": speaker.language.numbers[round(value % 1 * 10)]}
-    )
+    digit = round(value % 1 * 10)
+    section = "and_a_half" if digit == _HALF else "and_tenths"
+    return speaker.say("talk", section, {"number": whole, "digit": speaker.language.numbers[digit]})
 
 
 def _spoken_number(speaker: Speaker, value: float) -> str:
-    if 0 <= value <= 100 and speaker.chance(0.3 * speaker.difficulty) and round(value * 2) == value * 2:
+    sayable = round(value * 2) == value * 2 or speaker.has("talk", "and_tenths")
+    if 0 <= value <= 100 and sayable and speaker.chance(0.3 * speaker.difficulty):
         return number_words(speaker, value)
     return f"{value:g}"
 
 
 def _any_percent(speaker: Speaker) -> int:
     draw = speaker.random.random()
-    if draw < 0.6:
+    if draw < 0.4:
         return 10 * (1 + int(speaker.random.random() * 10))
-    if draw < 0.8:
+    if draw < 0.55:
         return 5 * (1 + int(speaker.random.random() * 20))
     return 1 + int(speaker.random.random() * 100)
 
@@ -126,8 +134,12 @@ def temperature(speaker: Speaker, reference: Reference) -> Value:
     """A room's temperature in the home's unit."""
     unit = speaker.world.unit
     low, spread = ((10, 20) if speaker.chance(0.2) else (16, 12)) if unit == "°C" else (50, 40)
+    if speaker.chance(_UNUSUAL * speaker.difficulty):
+        low, spread = (1, 99)
     value: float = low + speaker.random.random() * spread
-    value = round(value * 2) / 2 if unit == "°C" and speaker.chance(0.3) else round(value)
+    draw = speaker.random.random()
+    halved, exact = (0.3, 0.42) if unit == "°C" else (0.12, 0.2)
+    value = round(value * 2) / 2 if draw < halved else round(value, 1) if draw < exact else round(value)
     return Value(
         {"temperature": _degrees(speaker, value)}, {"temperature": _plain(value)}, {"temperature": f"{value:g}{unit}"}
     )
@@ -143,6 +155,8 @@ def temperature_range(speaker: Speaker, reference: Reference) -> Value:
     """A lowest and a highest temperature."""
     unit = speaker.world.unit
     lowest, spread = (8, 16) if unit == "°C" else (46, 30)
+    if speaker.chance(_UNUSUAL * speaker.difficulty):
+        lowest, spread = (1, 80)
     low = round(lowest + speaker.random.random() * spread)
     high = low + 2 + int(speaker.random.random() * (8 if speaker.chance(0.7) else 30))
     return Value(
@@ -200,6 +214,14 @@ def number(argument: str) -> Callable[[Speaker, Reference], Value]:
     return make
 
 
+def _title(speaker: Speaker) -> str:
+    """Return the title of something that does not exist."""
+    slots = {key: speaker.word(key) for key in ("adjectives", "objects", "animals", "cities", "first_names", "tasks")}
+    slots["made_up"] = "".join(speaker.word(f"syllable_{part}") for part in ("start", "middle", "end"))
+    slots["number"] = speaker.pick(speaker.language.numbers)
+    return speaker.say("talk", "title", slots)
+
+
 def music(speaker: Speaker, reference: Reference) -> Value:
     """Something to play: what is said is what is searched for."""
     slots = {
@@ -207,5 +229,9 @@ def music(speaker: Speaker, reference: Reference) -> Value:
         for key in ("genres", "artists", "titles", "moods", "albums", "made_up_titles", "films", "stations")
         if key in speaker.language.words
     }
-    query = speaker.say("talk", "music", slots).lower()
+    if speaker.has("talk", "title"):
+        for key in ("artists", "titles", "albums", "made_up_titles", "films"):
+            if speaker.chance(_NEVER_HEARD):
+                slots[key] = _title(speaker)
+    query = speaker.say("talk", "music", slots).lower().replace("the the ", "the ")
     return Value({"choice": query}, {"query": query}, {"choice": query})
