@@ -15,8 +15,8 @@ from .server import ROOT, DemoError, free_port, locked, prepare, running
 
 CONFIG = ROOT / ".demo"
 USER = {"name": "Demo", "username": "demo", "password": "demo-house", "language": "en"}
-MORPHY_CHOICES = {"user": "local"}
-"""What is chosen in the menus of Morphy's dialog: the model on this machine, which is the bundled one by default."""
+MORPHY_CHOICES = {"user": "local", "local_model": "bundled"}
+"""What is chosen in the menus of Morphy's dialog: the model on this machine that comes with Morphy."""
 
 
 @dataclass(frozen=True)

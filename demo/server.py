@@ -69,6 +69,16 @@ def prepare(config: Path, port: int, *, fresh: bool = False) -> None:
         link = components / integration.name
         link.unlink(missing_ok=True)
         link.symlink_to(integration, target_is_directory=True)
+    listen_on(config, port)
+    if not (storage / "onboarding").exists():
+        # All steps but the user's own: the others would set up weather and speech services on the internet.
+        _store(storage / "onboarding", 4, 1, {"done": ["core_config", "analytics", "integration"]})
+
+
+def listen_on(config: Path, port: int) -> None:
+    """Have Home Assistant serve on 127.0.0.1 and this port, and on nothing else."""
+    storage = config / ".storage"
+    storage.mkdir(parents=True, exist_ok=True)
     # `http:` in configuration.yaml would be tried for five minutes, under a dialog that asks to confirm it.
     http = {
         "stable": {
@@ -87,9 +97,6 @@ def prepare(config: Path, port: int, *, fresh: bool = False) -> None:
         "yaml_migration_done": True,
     }
     _store(storage / "http", 2, 2, http)
-    if not (storage / "onboarding").exists():
-        # All steps but the user's own: the others would set up weather and speech services on the internet.
-        _store(storage / "onboarding", 4, 1, {"done": ["core_config", "analytics", "integration"]})
 
 
 def _store(path: Path, version: int, minor_version: int, data: object) -> None:

@@ -92,17 +92,24 @@ def browser() -> None:
     for _ in stale(venv / "morphy-browser.stamp", requirements.read_text()):
         with step("Installing Playwright"):
             pip(venv, "-r", requirements)
-    if os.environ.get("MORPHY_CHROMIUM") or any(shutil.which(name) for name in CHROMIUM):
-        return
-    become_root = root_prefix()
-    if become_root is None or not shutil.which("apt-get"):
-        raise SetupError(
-            "the browser test needs Chromium: install the package chromium, or name one in MORPHY_CHROMIUM"
-        )
-    with step("Installing Debian's chromium"):
-        run(*become_root, "apt-get", "update", "-qq")
-        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core")
-        run(*become_root, "env", "DEBIAN_FRONTEND=noninteractive", *install, stdout=subprocess.DEVNULL)
+    if not os.environ.get("MORPHY_CHROMIUM") and not any(shutil.which(name) for name in CHROMIUM):
+        install_from_debian("the browser test, unless MORPHY_CHROMIUM names one,", "chromium", "fonts-dejavu-core")
+
+
+def voice() -> None:
+    """What the voice test speaks and listens with: espeak-ng, pocketsphinx in .venv-voice, Wyoming in .venv."""
+    wyoming, recogniser = (SCRIPTS / "requirements" / f"{name}.txt" for name in ("wyoming", "recogniser"))
+    integration()
+    for _ in stale(ROOT / ".venv" / "morphy-voice.stamp", wyoming.read_text()):
+        with step("Installing Wyoming"):
+            pip(ROOT / ".venv", "-r", wyoming)
+    venv = ROOT / ".venv-voice"
+    for _ in stale(venv / "morphy-voice.stamp", recogniser.read_text()):
+        make_venv(venv, older_python())
+        with step(f"Installing pocketsphinx into {venv.name}"):
+            pip(venv, "--no-deps", "-r", recogniser)
+    if not shutil.which("espeak-ng"):
+        install_from_debian("the voice test", "espeak-ng")
 
 
 def training() -> None:
@@ -113,22 +120,35 @@ def training() -> None:
     for _ in stale(
         venv / "morphy-training.stamp", requirements.read_text(), project.read_text(), LLAMA_CPP, wheel_folder().name
     ):
-        make_venv(venv, training_python())
+        make_venv(venv, older_python())
         with step(f"Installing torch and the training tools into {venv.name}"):
             # torch first: otherwise another package may choose a build of it.
             pip(venv, next(line for line in requirements.read_text().splitlines() if line.startswith("torch==")))
             pip(venv, "-r", requirements)
         install_llama_cpp(venv)
-        with step("Installing training/"):
+        with step("Installing training/, and fetching llama.cpp's converter"):
             pip(venv, "-e", project.parent)
+            run(venv / "bin" / "python", "-m", "morphy_training.family.converter")
 
 
 PARTS: dict[str, Callable[[], None]] = {
     "integration": integration,
     "servers": servers,
     "browser": browser,
+    "voice": voice,
     "training": training,
 }
+
+
+def install_from_debian(what_for: str, *packages: str) -> None:
+    """Install packages of the system. Raises SetupError where that cannot be done from here."""
+    become_root = root_prefix()
+    if become_root is None or not shutil.which("apt-get"):
+        raise SetupError(f"{what_for} needs the package {packages[0]}: install it")
+    with step(f"Installing Debian's {packages[0]}"):
+        run(*become_root, "apt-get", "update", "-qq")
+        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+        run(*become_root, "env", "DEBIAN_FRONTEND=noninteractive", *install, stdout=subprocess.DEVNULL)
 
 
 def install_llama_cpp(venv: Path) -> None:
@@ -230,8 +250,8 @@ def show_progress(line: str, shown: int) -> int:
     return max(tenths, shown)
 
 
-def training_python() -> Path:
-    """Return the Python for training: the oldest that will do, because torch has wheels for old versions first."""
+def older_python() -> Path:
+    """Return the oldest Python that will do, because torch and pocketsphinx have wheels for old versions first."""
     for name in ("python3.11", "python3.12", "python3.13"):
         # Asked, not trusted: a shim of pyenv may stand for a version that is not there.
         found = shutil.which(name)

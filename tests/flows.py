@@ -44,10 +44,10 @@ class Person:
         self.check()
 
     @classmethod
-    async def adds_entry(cls, hass: HomeAssistant, option: str) -> Self:
-        """Add the integration and choose where the model runs."""
-        result = await hass.config_entries.flow.async_init("morphy", context={"source": SOURCE_USER})
-        return await cls(hass, result).picks(option)
+    async def adds_entry(cls, hass: HomeAssistant, *options: str) -> Self:
+        """Add the integration and choose where the model runs, one menu after the other."""
+        person = cls(hass, await hass.config_entries.flow.async_init("morphy", context={"source": SOURCE_USER}))
+        return await person.picks(*options)
 
     @property
     def _flows(self) -> Any:
@@ -57,15 +57,21 @@ class Person:
         self.result = await self._flows.async_configure(self.result["flow_id"], user_input)
         self.check()
 
-    async def picks(self, option: str) -> Self:
-        """Choose from a menu."""
-        assert option in self.result["menu_options"]
-        await self._configure({"next_step_id": option})
+    async def picks(self, *options: str) -> Self:
+        """Choose from one menu after the other, and wait for what comes then."""
+        for option in options:
+            assert option in self.result["menu_options"]
+            await self._configure({"next_step_id": option})
+            await self.waits()
         return self
 
     async def enters(self, **fields: Any) -> Self:
         """Send a form as it is shown, but for these fields, and wait for the answer."""
         await self._configure({**self.shown(), **fields})
+        return await self.waits()
+
+    async def waits(self) -> Self:
+        """Look on until there is something to do again."""
         while self.result["type"] is FlowResultType.SHOW_PROGRESS:
             await self.hass.async_block_till_done(wait_background_tasks=True)
             await self._configure(None)
@@ -128,7 +134,7 @@ def _shown(schema: dict[Any, Any]) -> dict[str, Any]:
 
 def _check_fields(texts: Strings, schema: dict[Any, Any]) -> None:
     fields = {str(marker) for marker, value in schema.items() if not isinstance(value, section)}
-    assert set(texts["data"]) == set(texts["data_description"]) == fields
+    assert set(texts.get("data", {})) == set(texts.get("data_description", {})) == fields
     sections = {str(marker): value.schema.schema for marker, value in schema.items() if isinstance(value, section)}
     assert set(texts.get("sections", {})) == set(sections)
     for name, inner in sections.items():

@@ -35,7 +35,7 @@ class ServerPool:
     async def url(self, kind: str, model: Path, *options: str) -> str:
         """Return the address of a running server with this model; skip the test where that kind is not installed."""
         if (kind, model) not in self._running:
-            port = _free_port()
+            port = free_port()
             self._running[kind, model] = (self._start(_command(kind, model, port, options)), f"http://127.0.0.1:{port}")
         process, url = self._running[kind, model]
         await _ready(process, f"{url}/v1/models")
@@ -63,7 +63,8 @@ def _command(kind: str, model: Path, port: int, options: tuple[str, ...]) -> lis
     return [*program, "--host", "127.0.0.1", "--port", str(port), *options]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     import socket
 
     with socket.socket() as found:

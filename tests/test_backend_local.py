@@ -219,6 +219,49 @@ async def test_the_common_prefix_is_read_once(make: MakeBackend, architecture: A
     assert cached[7] == len(prompts[2]) - 1
 
 
+@pytest.mark.parametrize("architecture", ["llama", "lfm2"])
+async def test_agents_do_not_forget_each_others_prompts(make: MakeBackend, architecture: Architecture) -> None:
+    backend, plain = make(architecture), make(architecture)
+    cached: list[int] = []
+    for number in range(9):
+        prompt = f"You are {number % 3}.\n{HOME}{number}\n"
+        answer = await say(backend, prompt, max_tokens=24, family=str(number % 3))
+        assert backend.usage
+        cached.append(backend.usage.cached_tokens or 0)
+        await say(plain, "?", max_tokens=2)
+        assert await say(plain, prompt, max_tokens=24) == answer
+    assert max(cached[:3]) < 20
+    assert min(cached[3:]) >= len(HOME) - 64
+    assert min(cached[6:]) >= len(HOME)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "lfm2"])
+async def test_a_new_agent_begins_with_what_another_has_read(make: MakeBackend, architecture: Architecture) -> None:
+    backend = make(architecture)
+    await say(backend, f"{HOME}hi\n", max_tokens=2, family="one")
+    await say(backend, "something else\n", max_tokens=2, family="two")
+    await say(backend, f"{HOME}ho\n", max_tokens=2, family="three")
+    assert backend.usage
+    assert backend.usage.cached_tokens >= len(HOME) - 64
+    await say(backend, f"{HOME}hi\n", max_tokens=2, family="one")
+    assert backend.usage.cached_tokens >= len(HOME) - 64
+
+
+async def test_what_is_guessed_from_the_prompt_does_not_show(make: MakeBackend) -> None:
+    """With three letters the same ones often come again, and often something else comes after them.
+
+    An answer of a single token is written without a guess.
+    """
+    backend = make("llama")
+    written = await say(backend, "hi\n", grammar="root ::= [abc]{60}", max_tokens=99)
+    assert len(written) == 60
+    for length in range(60):
+        prompt = f"hi\n{written[:length]}"
+        assert await say(backend, prompt, grammar="root ::= [abc]+", max_tokens=1) == written[length]
+    sure = make("endless")
+    assert await say(sure, "abcaabcabbabcc\n", max_tokens=100) == "abc" * 33 + "a"
+
+
 async def test_prefill_is_kept(make: MakeBackend) -> None:
     backend = make("lfm2")
     await backend.prefill(HOME)

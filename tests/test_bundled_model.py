@@ -25,11 +25,12 @@ from .test_conversation import add_agent, agent_of
 
 @pytest.fixture
 async def agent(hass: HomeAssistant, house: House, socket_enabled: None) -> AsyncGenerator[str]:
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "bundled")
     await person.enters()
     await hass.async_block_till_done()
     [entry] = hass.config_entries.async_entries(DOMAIN)
-    [entity] = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    [entity] = [entity for entity in entities if entity.domain == "conversation"]
     yield entity.entity_id
     await hass.config_entries.async_unload(entry.entry_id)
 

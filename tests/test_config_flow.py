@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import venv
-import zipfile
-from base64 import urlsafe_b64encode
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
@@ -23,13 +16,12 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.morphy import config_flow, create_backend, runtime
+from custom_components.morphy import create_backend
 from custom_components.morphy.agent_flow import default_agent, suggest_dialect
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.backends.remote import RemoteBackend
 from custom_components.morphy.const import DOMAIN
 from custom_components.morphy.dialect import CATALOGUE, get_dialect
-from custom_components.morphy.runtime import async_install_runtime
 
 from .flows import Person, state_of
 from .model_server import ModelServer, breaks_off, hangs, says
@@ -75,7 +67,7 @@ def reason(person: Person) -> str:
 
 
 async def test_local_file(hass: HomeAssistant, model: Path) -> None:
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     assert person.shown() == {"advanced": {"context_length": 4096}}
     await person.enters(model_path=f" {model} ", advanced={"context_length": 512, "threads": 1})
 
@@ -89,14 +81,12 @@ async def test_local_file(hass: HomeAssistant, model: Path) -> None:
     assert state_of(entry) is ConfigEntryState.LOADED
 
 
-async def test_local_bundled_model_is_the_default(
-    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_local_bundled_model(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "bundled")
     await person.enters()
     entry = created(person)
-    assert entry.data == {"backend": "local", "context_length": 4096}
+    assert entry.data == {"backend": "local", "context_length": 2048}
     [agent] = entry.subentries.values()
     assert agent.data["dialect"] == "morphy"
 
@@ -105,7 +95,7 @@ async def test_local_path_may_be_relative_to_the_configuration(
     hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hass.config, "config_dir", str(model.parent))
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     await person.enters(model_path="house.gguf", advanced=ADVANCED)
     assert created(person).data["model_path"] == str(model)
 
@@ -133,10 +123,10 @@ async def test_local_unusable_file(
     elif isinstance(content, bytes):
         path.write_bytes(content)
 
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     entered = {"model_path": str(path), "advanced": {"context_length": 1024, "threads": 1}}
     await person.enters(**entered)
-    assert person.step == "local"
+    assert person.step == "file"
     assert person.errors == {field: error}
     assert str(path) in person.reads(error) or field == "base"
     assert person.shown() == entered
@@ -152,7 +142,7 @@ async def test_local_unusable_file(
 
 
 async def test_local_worker_dies(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     with monkeypatch.context() as patch:
         patch.setattr("custom_components.morphy.LocalBackend", partial(LocalBackend, interpreter="/bin/false"))
         await person.enters(model_path=str(model), advanced=ADVANCED)
@@ -164,12 +154,24 @@ async def test_unexpected_error(hass: HomeAssistant, model: Path, monkeypatch: p
     async def start(_self: LocalBackend) -> None:
         raise ZeroDivisionError
 
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     with monkeypatch.context() as patch:
         patch.setattr(LocalBackend, "start", start)
         await person.enters(model_path=str(model), advanced=ADVANCED)
     assert person.errors == {"base": "unknown"}
     created(await person.enters())
+
+
+async def test_unexpected_error_before_anything_is_asked(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def look() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("custom_components.morphy.machine.look", look)
+    person = await Person.adds_entry(hass, "local")
+    assert reason(person) == "unknown"
+    assert "Unexpected error in step look" in caplog.text
 
 
 async def test_model_that_never_gets_to_a_word(
@@ -178,7 +180,7 @@ async def test_model_that_never_gets_to_a_word(
     async def complete(_self: LocalBackend, _request: object) -> AsyncGenerator[str]:
         yield " "
 
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     with monkeypatch.context() as patch:
         patch.setattr(LocalBackend, "complete", complete)
         await person.enters(model_path=str(model), advanced=ADVANCED)
@@ -201,9 +203,9 @@ async def test_closing_the_dialog_ends_the_trial(
         await asyncio.sleep(3600)
         yield ""
 
-    monkeypatch.setattr(config_flow, "create_backend", create)
+    person = await Person.adds_entry(hass, "local", "file")
+    monkeypatch.setattr("custom_components.morphy.create_backend", create)
     monkeypatch.setattr(LocalBackend, "complete", complete)
-    person = await Person.adds_entry(hass, "local")
     result = await hass.config_entries.flow.async_configure(
         person.result["flow_id"], {"model_path": str(model), "advanced": ADVANCED}
     )
@@ -219,173 +221,20 @@ async def test_closing_the_dialog_ends_the_trial(
 
 async def test_local_duplicate(hass: HomeAssistant, model: Path) -> None:
     MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(model)}).add_to_hass(hass)
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     await person.enters(model_path=str(model), advanced=ADVANCED)
     assert reason(person) == "already_configured"
 
 
 @pytest.mark.parametrize("advanced", [{"context_length": 5}, {"context_length": 512, "threads": 0}, {}])
 async def test_local_numbers_out_of_range(hass: HomeAssistant, model: Path, advanced: dict[str, int]) -> None:
-    person = await Person.adds_entry(hass, "local")
+    person = await Person.adds_entry(hass, "local", "file")
     if not advanced:  # the default steps in
         assert person.shown()["advanced"] == {"context_length": 4096}
         return
     with pytest.raises(InvalidData):
         await person.enters(model_path=str(model), advanced=advanced)
     created(await person.enters(model_path=str(model), advanced=ADVANCED))
-
-
-# llama-cpp-python on demand
-
-
-@pytest.fixture(name="bare_python")
-def bare_python_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have models run in a Python that has no llama-cpp-python yet, and have it installed there."""
-    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
-    python = tmp_path / "bare" / "bin" / "python"
-    monkeypatch.setattr("custom_components.morphy.LocalBackend", partial(LocalBackend, interpreter=str(python)))
-    install = partial(async_install_runtime, interpreter=str(python))
-    monkeypatch.setattr(config_flow, "async_install_runtime", install)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    return python
-
-
-@pytest.fixture(name="index")
-async def index_fixture(tmp_path: Path, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str]:
-    """Return the address of an index of wheels, whose only wheel leads to the llama-cpp-python that is here."""
-    folder = tmp_path / "index" / "llama-cpp-python"
-    folder.mkdir(parents=True)
-    make_wheel(folder / "llama_cpp_python-0.3.36-py3-none-any.whl")
-
-    async def page(_request: web.Request) -> web.Response:
-        links = "".join(f'<a href="/files/{file.name}">{file.name}</a>' for file in folder.iterdir())
-        return web.Response(text=f"<!DOCTYPE html><html><body>{links}</body></html>", content_type="text/html")
-
-    app = web.Application()
-    app.router.add_get("/whl/llama-cpp-python/", page)
-    app.router.add_static("/files", folder)
-    server = TestServer(app, skip_url_asserts=True)
-    await server.start_server()
-    url = f"http://127.0.0.1:{server.port}/whl"
-    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{server.port}/nothing")
-    yield url
-    await server.close()
-
-
-def make_wheel(path: Path) -> None:
-    """Write a wheel that adds this environment's packages to the one it is installed in."""
-    info = "llama_cpp_python-0.3.36.dist-info"
-    folders = [entry for entry in sys.path if entry.endswith("-packages")]
-    files = {
-        "this_environment.pth": "\n".join(folders) + "\n",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 0.3.36\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = [f"{name},sha256={digest(text)},{len(text)}" for name, text in files.items()]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
-    with zipfile.ZipFile(path, "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
-
-
-def digest(text: str) -> str:
-    """Return a file's hash as a wheel has it."""
-    return urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()
-
-
-async def test_runtime_is_installed_on_demand(hass: HomeAssistant, model: Path, bare_python: Path, index: str) -> None:
-    person = await Person.adds_entry(hass, "local")
-    await person.enters(model_path=str(model), advanced=ADVANCED)
-    assert person.step == "runtime_missing"
-
-    await person.picks("install")
-    assert person.shown() == {"index": "https://abetlen.github.io/llama-cpp-python/whl/cpu"}
-    await person.enters(index=index)
-    assert created(person).data["model_path"] == str(model)
-    assert list(bare_python.parent.parent.glob("lib/python*/site-packages/llama_cpp_python-0.3.36.dist-info"))
-
-
-async def test_runtime_without_a_wheel(
-    hass: HomeAssistant, model: Path, bare_python: Path, index: str, tmp_path: Path
-) -> None:
-    [wheel] = (tmp_path / "index" / "llama-cpp-python").iterdir()
-    content = wheel.read_bytes()
-    wheel.unlink()
-    wheel.with_name("llama_cpp_python-0.3.36.tar.gz").write_bytes(b"a source")
-
-    person = await Person.adds_entry(hass, "local")
-    await person.enters(model_path=str(model), advanced=ADVANCED)
-    await person.picks("install")
-    await person.enters(index=index)
-    assert person.step == "install_failed"
-    assert "llama-cpp-python" in person.result["description_placeholders"]["reason"]
-
-    wheel.write_bytes(content)
-    await person.picks("install")
-    assert person.shown() == {"index": index}
-    created(await person.enters())
-
-
-async def test_runtime_from_nowhere_then_a_server(
-    hass: HomeAssistant, model: Path, bare_python: Path, index: str, server: ModelServer, unused_tcp_port: int
-) -> None:
-    person = await Person.adds_entry(hass, "local")
-    await person.enters(model_path=str(model), advanced=ADVANCED)
-    await person.picks("install")
-    await person.enters(index=f"http://127.0.0.1:{unused_tcp_port}/whl")
-    assert person.step == "install_failed"
-    await person.picks("remote")
-    assert person.shown() == {}
-    await person.enters(url=await server.start())
-    created(await person.enters())
-
-
-async def test_runtime_installer_hangs(
-    hass: HomeAssistant, model: Path, bare_python: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connections: list[asyncio.StreamWriter] = []
-    monkeypatch.setattr("custom_components.morphy.runtime.INSTALL_TIMEOUT", 0.5)
-    async with await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0) as silent:
-        url = "http://{}:{}/whl".format(*silent.sockets[0].getsockname())
-        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
-        person = await Person.adds_entry(hass, "local")
-        await person.enters(model_path=str(model), advanced=ADVANCED)
-        await person.picks("install")
-        await person.enters(index=url)
-        assert person.step == "install_failed"
-        assert "0.5 s" in person.result["description_placeholders"]["reason"]
-        silent.close_clients()
-
-
-@pytest.mark.parametrize(("command", "reason"), [("/bin/false", "exit status 1"), ("/nowhere/uv", "FileNotFoundError")])
-async def test_runtime_installer_is_broken(
-    hass: HomeAssistant, model: Path, bare_python: Path, monkeypatch: pytest.MonkeyPatch, command: str, reason: str
-) -> None:
-    monkeypatch.setattr("custom_components.morphy.runtime._command", lambda *_: [command])
-    person = await Person.adds_entry(hass, "local")
-    await person.enters(model_path=str(model), advanced=ADVANCED)
-    await person.picks("install")
-    await person.enters()
-    assert person.step == "install_failed"
-    assert reason in person.result["description_placeholders"]["reason"]
-
-
-@pytest.mark.parametrize(
-    ("virtual", "docker", "target"), [(True, False, False), (False, True, False), (False, False, True)]
-)
-async def test_runtime_goes_where_requirements_go(
-    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, virtual: bool, docker: bool, target: bool
-) -> None:
-    monkeypatch.setattr("homeassistant.util.package.is_virtual_env", lambda: virtual)
-    monkeypatch.setattr("homeassistant.util.package.is_docker_env", lambda: docker)
-    command = runtime._command(hass, "https://wheels.example", "python")
-    assert command[-3:] == ["--python", "python", "llama-cpp-python==0.3.36"]
-    assert command[command.index("--only-binary") + 1] == ":all:"
-    assert command[command.index("--index") + 1] == "https://wheels.example"
-    assert Path(command[command.index("--constraint") + 1]).name == "package_constraints.txt"
-    assert ("--target" in command) is target
-    assert not target or command[command.index("--target") + 1] == hass.config.path("deps")
 
 
 # A server
@@ -397,9 +246,7 @@ async def test_remote(hass: HomeAssistant, server: ModelServer) -> None:
     person = await Person.adds_entry(hass, "remote")
     await person.enters(url=f"{url}/".removeprefix("http://"), api_key=" secret ")
     assert person.step == "model"
-    options = person.result["data_schema"].schema["model"].config
-    assert options["options"] == server.models
-    assert options["custom_value"]
+    assert offered(person) == server.models
     assert person.shown() == {"model": "home-3b"}
 
     await person.enters(model="morphy-7b")
@@ -436,7 +283,7 @@ async def test_remote_server_in_trouble(
     error: str,
     field: str,
 ) -> None:
-    monkeypatch.setattr(config_flow, "PROBE_TIMEOUT", 0.3)
+    monkeypatch.setattr("custom_components.morphy.remote_flow.PROBE_TIMEOUT", 0.3)
     url = await server.start()
     entered = {"url": url, "api_key": "old"}
     if trouble == "unreachable":
@@ -531,22 +378,51 @@ async def test_remote_model_in_trouble(
     assert created(await person.enters()).data["model"] == "morphy-7b"
 
 
-async def test_remote_model_that_is_not_there(hass: HomeAssistant, server: ModelServer) -> None:
+async def test_remote_model_that_goes_meanwhile(hass: HomeAssistant, server: ModelServer) -> None:
+    """What is refused is not offered again."""
     person = await Person.adds_entry(hass, "remote")
     await person.enters(url=await server.start())
-    await person.enters(model="gone-1b")
-    assert person.errors == {"model": "server_model_missing"}
-    assert "gone-1b" in person.reads("server_model_missing")
-    created(await person.enters(model="home-3b"))
-
-
-async def test_remote_without_models(hass: HomeAssistant, server: ModelServer) -> None:
-    server.models = []
-    person = await Person.adds_entry(hass, "remote")
-    await person.enters(url=await server.start())
-    assert person.shown() == {}
+    server.models = ["morphy-7b"]
     await person.enters(model="home-3b")
     assert person.errors == {"model": "server_model_missing"}
+    assert "home-3b" in person.reads("server_model_missing")
+    assert offered(person) == ["morphy-7b"]
+    assert person.shown() == {"model": "morphy-7b"}
+    created(await person.enters())
+
+
+async def test_remote_refuses_a_name_that_is_not_offered(hass: HomeAssistant, server: ModelServer) -> None:
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=await server.start())
+    with pytest.raises(InvalidData):
+        await person.enters(model="gone-1b")
+
+
+async def test_remote_without_models_at_first(hass: HomeAssistant, server: ModelServer) -> None:
+    server.models = []
+    url = await server.start()
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=url)
+    assert person.step == "remote"
+    assert person.errors == {"url": "server_no_models"}
+    assert url in person.reads("server_no_models")
+    server.models = ["home-3b"]
+    await person.enters()
+    created(await person.enters())
+
+
+async def test_remote_without_models_after_a_while(hass: HomeAssistant, server: ModelServer) -> None:
+    person = await Person.adds_entry(hass, "remote")
+    await person.enters(url=await server.start())
+    server.models = []
+    await person.enters()
+    assert person.errors == {"url": "server_no_models"}
+
+
+def offered(person: Person) -> list[str]:
+    """Return the models that a form offers."""
+    options: list[str] = person.result["data_schema"].schema["model"].config["options"]
+    return options
 
 
 async def test_remote_duplicate(hass: HomeAssistant, server: ModelServer) -> None:
@@ -626,9 +502,13 @@ async def test_reauth_that_fails_unexpectedly(
 # Changing an entry
 
 
-async def entry_of(hass: HomeAssistant, **data: Any) -> MockConfigEntry:
-    """Return an entry that Home Assistant has set up, as well as it could."""
-    entry = MockConfigEntry(domain=DOMAIN, data=data, title="Before")
+async def entry_of(hass: HomeAssistant, agents: Sequence[str] = (), **data: Any) -> MockConfigEntry:
+    """Return an entry that Home Assistant has set up as well as it could, with agents that speak these dialects."""
+    subentries = [
+        {"subentry_type": "conversation", "title": str(number), "unique_id": None, "data": default_agent(dialect)}
+        for number, dialect in enumerate(agents)
+    ]
+    entry = MockConfigEntry(domain=DOMAIN, data=data, title="Before", subentries_data=subentries)
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
@@ -637,15 +517,14 @@ async def entry_of(hass: HomeAssistant, **data: Any) -> MockConfigEntry:
 
 async def reconfigures(hass: HomeAssistant, entry: MockConfigEntry) -> Person:
     """Open the entry's form."""
-    return Person(hass, await entry.start_reconfigure_flow(hass))
+    return await Person(hass, await entry.start_reconfigure_flow(hass)).waits()
 
 
 async def test_reconfigure_local(hass: HomeAssistant, model: Path) -> None:
     entry = await entry_of(hass, backend="local", model_path=str(model), context_length=512, threads=1)
     before = entry.runtime_data
-    states: list[ConfigEntryState] = []
-    entry.async_on_state_change(lambda: states.append(entry.state))
-    person = await reconfigures(hass, entry)
+    reloads = count_reloads(entry)
+    person = await (await reconfigures(hass, entry)).picks("file")
     assert person.shown() == {"model_path": str(model), "advanced": {"context_length": 512, "threads": 1}}
     await person.enters(advanced={"context_length": 1024})
     assert reason(person) == "reconfigure_successful"
@@ -655,13 +534,13 @@ async def test_reconfigure_local(hass: HomeAssistant, model: Path) -> None:
     assert state_of(entry) is ConfigEntryState.LOADED
     assert entry.runtime_data is not before
     assert before.pid is None
-    assert states.count(ConfigEntryState.LOADED) == 1
+    assert len(reloads) == 1
 
 
 async def test_reconfigure_local_after_the_file_has_moved(hass: HomeAssistant, model: Path, tmp_path: Path) -> None:
     entry = await entry_of(hass, backend="local", model_path=str(tmp_path / "moved.gguf"), context_length=512)
     assert state_of(entry) is ConfigEntryState.SETUP_RETRY
-    person = await reconfigures(hass, entry)
+    person = await (await reconfigures(hass, entry)).picks("file")
     await person.enters()
     assert person.errors == {"model_path": "model_missing"}
     await person.enters(model_path=str(model))
@@ -691,9 +570,60 @@ async def test_reconfigure_into_another_entry(hass: HomeAssistant, model: Path, 
     MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(model)}).add_to_hass(hass)
     entry = MockConfigEntry(domain=DOMAIN, data={"backend": "local", "model_path": str(tmp_path / "other.gguf")})
     entry.add_to_hass(hass)
-    person = await reconfigures(hass, entry)
+    person = await (await reconfigures(hass, entry)).picks("file")
     await person.enters(model_path=str(model), advanced=ADVANCED)
     assert reason(person) == "already_configured"
+
+
+async def test_reconfigure_a_name_without_its_tag(hass: HomeAssistant, server: ModelServer) -> None:
+    server.models = ["other:1b", "home:latest"]
+    entry = await entry_of(hass, backend="remote", url=await server.start(), model="home")
+    person = await reconfigures(hass, entry)
+    await person.enters()
+    assert person.shown() == {"model": "home:latest"}
+
+
+@pytest.mark.parametrize(
+    ("spoken", "then"), [("lines", "morphy"), ("morphy", "morphy")], ids=["suggested", "chosen by hand"]
+)
+async def test_agents_follow_the_model_in_their_dialect(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch, spoken: str, then: str
+) -> None:
+    """Two agents: one as suggested for the old model, which follows the new one, and one that was told otherwise."""
+    monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
+    entry = await entry_of(hass, agents=[spoken, "morphy"], backend="local", model_path=str(model), context_length=512)
+    reloads = count_reloads(entry)
+    person = await (await reconfigures(hass, entry)).picks("bundled")
+    assert person.shown() == {"advanced": {"context_length": 2048}}
+    await person.enters()
+    assert reason(person) == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert [agent.data["dialect"] for agent in entry.subentries.values()] == [then, "morphy"]
+    assert entry.data == {"backend": "local", "context_length": 2048}
+    assert len(reloads) == 1
+
+
+async def test_an_agent_that_was_told_otherwise_stays_with_it(
+    hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", model)
+    entry = await entry_of(hass, agents=["lines"], backend="local")
+    person = await (await reconfigures(hass, entry)).picks("file")
+    await person.enters(model_path=str(model), advanced=ADVANCED)
+    await hass.async_block_till_done()
+    assert [agent.data["dialect"] for agent in entry.subentries.values()] == ["lines"]
+
+
+def count_reloads(entry: ConfigEntry) -> list[ConfigEntryState]:
+    """Return a list that grows with each time the entry is loaded."""
+    loaded: list[ConfigEntryState] = []
+
+    def changed() -> None:
+        if entry.state is ConfigEntryState.LOADED:
+            loaded.append(entry.state)
+
+    entry.async_on_state_change(changed)
+    return loaded
 
 
 # Agents
@@ -711,14 +641,16 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
     before = entry.runtime_data
     person = await adds_agent(hass, entry)
     lines = get_dialect("lines")
-    assert person.shown() == {
+    shown = person.shown()
+    advanced = shown.pop("advanced")
+    assert shown == {
         "name": "Morphy",
         "instructions": lines.default_instructions,
         "domains": ALL_DOMAINS,
         "confirm_risky": True,
-        "advanced": {"dialect": "lines", "temperature": 0.0, "max_tokens": 256},
-        "stand_in": {"fallback": [], "fallback_after": 10},
+        "stand_in": {"fallback": [], "fallback_after": 10, "home_assistant_first": False},
     }
+    assert advanced.items() >= {"dialect": "lines", "temperature": 0.0, "max_tokens": 256}.items()
     await person.enters(name="Butler")
     assert person.result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
@@ -735,8 +667,8 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
         domains=["lock", "light"],
         confirm_risky=False,
         confirm_entities=["light.hall"],
-        advanced={"dialect": "morphy", "temperature": 0.5, "max_tokens": 64.0},
-        stand_in={"fallback": ["home_assistant"], "fallback_after": 5.0},
+        advanced={**advanced, "dialect": "morphy", "temperature": 0.5, "max_tokens": 64.0},
+        stand_in={"fallback": ["home_assistant"], "fallback_after": 5.0, "home_assistant_first": True},
     )
     assert reason(person) == "reconfigure_successful"
     await hass.async_block_till_done()
@@ -752,10 +684,12 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
         "max_tokens": 64,
         "fallback": ["home_assistant"],
         "fallback_after": 5,
+        "home_assistant_first": True,
     }
 
     person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
-    assert person.shown()["stand_in"] == {"fallback": ["home_assistant"], "fallback_after": 5}
+    stand_in = {"fallback": ["home_assistant"], "fallback_after": 5, "home_assistant_first": True}
+    assert person.shown()["stand_in"] == stand_in
     await person.enters(
         domains=[],
         instructions=lines.default_instructions,
@@ -764,7 +698,7 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
     )
     [agent] = entry.subentries.values()
     assert agent.data["domains"] == []
-    assert not {"instructions", "confirm_entities", "fallback", "fallback_after"} & set(agent.data)
+    assert not {"instructions", "confirm_entities", *stand_in} & set(agent.data)
     await hass.async_block_till_done()
 
 
@@ -804,7 +738,8 @@ async def test_agent_falls_back_to_other_entries(hass: HomeAssistant) -> None:
     person = Person(hass, await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id), "conversation")
     options = person.result["data_schema"].schema["stand_in"].schema.schema["fallback"].config["options"]
     assert [option["label"] for option in options] == ["One", "Two", "Home Assistant"]
-    assert person.shown()["stand_in"] == {"fallback": [others[1].entry_id], "fallback_after": 3}
+    shown = {"fallback": [others[1].entry_id], "fallback_after": 3, "home_assistant_first": False}
+    assert person.shown()["stand_in"] == shown
     order = [others[1].entry_id, "home_assistant", others[0].entry_id]
     await person.enters(stand_in={"fallback": order, "fallback_after": 3})
     [agent] = entry.subentries.values()
@@ -864,6 +799,11 @@ async def test_every_form_reaches_the_browser(
 
     shown = await post(flows, handler=DOMAIN)
     shown = await post(f"{flows}/{shown['flow_id']}", next_step_id="local")
+    while shown["type"] == "progress":
+        await hass.async_block_till_done(wait_background_tasks=True)
+        shown = await post(f"{flows}/{shown['flow_id']}")
+    assert shown["menu_options"] == ["bundled", "file", "hub"]
+    shown = await post(f"{flows}/{shown['flow_id']}", next_step_id="file")
     assert [field["name"] for field in shown["data_schema"]] == ["model_path", "advanced"]
     context_length, threads = shown["data_schema"][1]["schema"]
     assert context_length["selector"]["number"]["unit_of_measurement"] == "tokens"

@@ -101,7 +101,8 @@ async def add_agent(hass: HomeAssistant, data: dict[str, Any], **settings: Any) 
 
 
 def agent_of(hass: HomeAssistant, entry: MockConfigEntry) -> str:
-    [entity] = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    [entity] = [entity for entity in entities if entity.domain == "conversation"]
     return entity.entity_id
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.morphy import answer, control, home
+from custom_components.morphy import answer, control, keeper
 from custom_components.morphy.dialect import reader
 from custom_components.morphy.risk import Caution
 
@@ -66,7 +66,7 @@ def test_a_seed_names_a_run(tmp_path: Path) -> None:
 
 
 def _exposed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (home, control):
+    for module in (keeper, control):
         monkeypatch.setattr(module, "async_should_expose", lambda *_: True)
 
 

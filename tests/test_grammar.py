@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,39 @@ def test_a_model_that_wants_another_id_cannot_have_it(tmp_path: Path) -> None:
     grammar = llama_cpp.LlamaGrammar.from_string(f"root ::= call\n{call_rules(HOME)}", verbose=False)
     held = model.create_completion("x\n", temperature=0, max_tokens=60, grammar=grammar)["choices"][0]["text"]
     assert "zq" not in held
+
+
+@pytest.mark.parametrize("count", [30, 300, 1000])
+def test_ids_stand_in_a_tree_however_many_there_are(count: int) -> None:
+    """A token is checked against the branches of one place: at most one for each character that can come next."""
+    names = [
+        f"{side}_{n}"
+        for n, side in zip(range(count), itertools.cycle(("north", "south", "east", "west")), strict=False)
+    ]
+    devices = [Device(f"light.{name}", (name.replace("_", " "),), "off") for name in names]
+    home = Home(devices=tuple(devices), services=services_for(devices))
+    rules = dict(rule.split(" ::= ", 1) for rule in (call_rules(home) or "").splitlines() if " ::= " in rule)
+    assert branches(rules["d-light-target"]) <= 11
+    assert len(get_dialect("morphy").grammar(home)) < 300 * count
+
+
+def branches(expression: str) -> int:
+    """Return the largest number of alternatives that stand in one pair of brackets; no string here has a bracket."""
+    counts, most = [1], 1
+    for character in expression:
+        if character == "(":
+            counts.append(1)
+        elif character == "|":
+            counts[-1] += 1
+        elif character == ")":
+            most = max(most, counts.pop())
+    return most
+
+
+def test_every_id_can_be_written_among_a_thousand(write: Callable[[str, int], str]) -> None:
+    devices = [Device(f"light.lamp_{n}", (f"Lamp {n}",), "off") for n in range(1000)]
+    home = Home(devices=tuple(devices), services=services_for(devices))
+    rules = call_rules(home)
+    written = {text for seed in range(20) if (text := write(f"root ::= d-light-target\n{rules}", seed))}
+    assert len(written) > 10
+    assert written <= {device.id for device in devices} | {"all"}

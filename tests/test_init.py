@@ -148,7 +148,7 @@ async def test_local_trouble(
     ("interpreter", "state", "error"),
     [
         ("/nowhere/python", ConfigEntryState.SETUP_ERROR, "runtime_missing"),
-        ("/bin/false", ConfigEntryState.SETUP_RETRY, "worker_died"),
+        ("/bin/false", ConfigEntryState.SETUP_ERROR, "runtime_broken"),
     ],
 )
 async def test_worker_trouble(

@@ -9,19 +9,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import homeassistant.loader
 import pytest
+import voluptuous as vol
 from awesomeversion import AwesomeVersion
-from homeassistant.util.yaml import load_yaml_dict
 from PIL import Image
 
 from custom_components.morphy import errors
 from custom_components.morphy.const import DOMAIN
-from custom_components.morphy.dialect import CATALOGUE, DIALECTS
+from custom_components.morphy.dialect import CATALOGUE, DIALECTS, TOOL_DIALECTS
 
 from .flows import INTEGRATION, english, placeholders
+from .hassfest import HACS, ICONS, MANIFEST, TRANSLATIONS
 
 ROOT = INTEGRATION.parent.parent
 MODULES = sorted(INTEGRATION.rglob("*.py"))
@@ -32,7 +32,8 @@ ERRORS = [
 ]
 # Platforms and what every Home Assistant has need no mention in the manifest.
 ALWAYS_THERE = {"homeassistant", "http", "persistent_notification", "conversation", "ai_task", "system_health"}
-RULES_DONE_OR = {"done", "exempt", "todo"}
+FOLDER_LIMIT = 48 * 2**20
+"""Bytes that the folder may have."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -60,34 +61,11 @@ def texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def test_manifest() -> None:
     manifest = read_json(INTEGRATION / "manifest.json")
+    MANIFEST(manifest)
     assert list(manifest) == ["domain", "name", *sorted(set(manifest) - {"domain", "name"})]
-    assert set(manifest) <= {
-        "after_dependencies",
-        "codeowners",
-        "config_flow",
-        "dependencies",
-        "documentation",
-        "domain",
-        "integration_type",
-        "iot_class",
-        "issue_tracker",
-        "name",
-        "quality_scale",
-        "requirements",
-        "version",
-    }
     assert manifest["domain"] == INTEGRATION.name == DOMAIN
-    for key in ("documentation", "issue_tracker"):
-        url = urlparse(manifest[key])
-        assert url.scheme == "https"
-        assert url.netloc != "www.home-assistant.io"
-    assert manifest["codeowners"]
-    assert all(re.fullmatch(r"@[\w-]+", owner) for owner in manifest["codeowners"])
     assert AwesomeVersion(manifest["version"]).valid
-    assert manifest["config_flow"] is True
     assert (INTEGRATION / "config_flow.py").is_file()
-    assert manifest["integration_type"] in ("hub", "service")
-    assert manifest["iot_class"].startswith("local_")
     assert manifest["requirements"] == [], "what runs models is installed on demand"
 
 
@@ -113,26 +91,31 @@ def entity_platforms() -> set[str]:
 
 def test_hacs() -> None:
     hacs = read_json(ROOT / "hacs.json")
-    assert set(hacs) <= {
-        "content_in_root",
-        "country",
-        "filename",
-        "hacs",
-        "hide_default_branch",
-        "homeassistant",
-        "name",
-        "persistent_directory",
-        "render_readme",
-        "zip_release",
-    }
-    assert hacs["name"]
-    assert AwesomeVersion(hacs.get("homeassistant", "2026.10.0")) >= AwesomeVersion("2026.10.0")
-    assert not hacs.get("zip_release") or hacs["filename"]
+    HACS(hacs)
+    assert AwesomeVersion(hacs["homeassistant"]) >= AwesomeVersion("2026.10.0")
+    assert not hacs.get("zip_release"), "docs/models.md says why"
     manifest = read_json(INTEGRATION / "manifest.json")
     assert {"codeowners", "documentation", "domain", "issue_tracker", "name", "version"} <= set(manifest)
     assert (ROOT / "README.md").is_file()
+    assert (ROOT / "LICENSE").is_file()
     integrations = [folder for folder in INTEGRATION.parent.iterdir() if (folder / "manifest.json").is_file()]
     assert integrations == [INTEGRATION]
+
+
+def test_the_folder_stays_small() -> None:
+    """Every download and every backup of Home Assistant has all of it: docs/models.md."""
+    files = [path for path in INTEGRATION.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files) <= FOLDER_LIMIT
+    assert f"{FOLDER_LIMIT // 2**20} MiB" in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_every_version_has_left_its_settings_behind() -> None:
+    """A stored fixture of each release and of the next one, for `test_init.py` to be set up with."""
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[?v?(\d+\.\d+)\.\d+", changes, re.MULTILINE)
+    following = read_json(INTEGRATION / "manifest.json")["version"].rpartition(".")[0]
+    for version in (*released, following):
+        assert (ROOT / "tests" / "fixtures" / f"config_entries_{version}.json").is_file(), version
 
 
 @pytest.mark.parametrize(
@@ -158,25 +141,81 @@ def test_brand(name: str, height: int, square: bool) -> None:
         assert max(margins) <= height // 20, "there is room around it"
 
 
-def test_texts_are_well_formed() -> None:
+@pytest.mark.parametrize("path", sorted((INTEGRATION / "translations").iterdir()), ids=lambda path: path.stem)
+def test_texts_are_well_formed(path: Path) -> None:
+    TRANSLATIONS(read_json(path))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("config.step.user.title", "Where <b>now</b>?"),
+        ("config.step.user.title", " Where?"),
+        ("config.step.user.title", ""),
+        ("config.step.user.title", "See https://www.home-assistant.io/docs"),
+        ("config.step.user.title", "It's '{here}'"),
+        ("config.step.user.title", "{here"),
+        ("config.step.user.title", "{one two}"),
+        ("config.step.user.title", "[%key:common::title%]"),
+        ("config.step.user.text", "No such thing"),
+        ("config.step.user.data_description", {"nothing": "Of a field that is not there"}),
+        ("config.step.user.menu_option_descriptions.elsewhere", "Of an option that is not there"),
+        ("config.step.Upper", {}),
+        ("config.step.two__lines", {}),
+        ("config_subentries.conversation.entry_type", None),
+        ("config_subentries.conversation.initiate_flow.user", None),
+        ("issues.newer_version.title", None),
+        ("issues.newer_version.description", None),
+        ("issues.newer_version.fix_flow", {"step": {}}),
+        ("exceptions.busy", {}),
+        ("entity.sensor.prompt_tokens.unit_of_measurement", "{unit}"),
+        ("nonsense", {}),
+    ],
+)
+def test_texts_that_are_not_well_formed_are_seen(place: str, value: Any) -> None:
     content = english()
-    assert set(content) <= {
-        "common",
-        "config",
-        "config_subentries",
-        "entity",
-        "exceptions",
-        "issues",
-        "selector",
-        "system_health",
-    }
-    for path, text in texts(content):
-        assert text == text.strip(), path
-        assert text, path
-        assert not re.search(r"<[^>]+>", text), f"{path} holds HTML"
-        assert not re.search(r"'\{\w+\}'", text), f"{path}: a placeholder in single quotes"
-        assert "[%key:" not in text, path
-        assert all(re.fullmatch(r"[a-z0-9_-]+", key) for key in path.split(".")), path
+    put(content, place, value)
+    with pytest.raises(vol.Invalid):
+        TRANSLATIONS(content)
+
+
+def put(content: dict[str, Any], place: str, value: Any) -> None:
+    """Put a value where dots point to, or with None take away what is there."""
+    *path, last = place.split(".")
+    for name in path:
+        content = content[name]
+    if value is None:
+        del content[last]
+    else:
+        content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "place", "value"),
+    [
+        (MANIFEST, INTEGRATION / "manifest.json", "version", "new"),
+        (MANIFEST, INTEGRATION / "manifest.json", "version", None),
+        (MANIFEST, INTEGRATION / "manifest.json", "codeowners", ["nobody"]),
+        (MANIFEST, INTEGRATION / "manifest.json", "codeowners", []),
+        (MANIFEST, INTEGRATION / "manifest.json", "documentation", "http://example.org"),
+        (MANIFEST, INTEGRATION / "manifest.json", "documentation", "https://www.home-assistant.io/integrations/morphy"),
+        (MANIFEST, INTEGRATION / "manifest.json", "iot_class", "magic"),
+        (MANIFEST, INTEGRATION / "manifest.json", "homeassistant", "2026.10.0"),
+        (MANIFEST, INTEGRATION / "manifest.json", "issue_tracker", None),
+        (HACS, ROOT / "hacs.json", "name", None),
+        (HACS, ROOT / "hacs.json", "domains", ["sensor"]),
+        (HACS, ROOT / "hacs.json", "homeassistant", "new"),
+        (ICONS, INTEGRATION / "icons.json", "entity.conversation.agent.default", "fa:home"),
+        (ICONS, INTEGRATION / "icons.json", "entity.conversation.agent.icon", "mdi:home"),
+        (ICONS, INTEGRATION / "icons.json", "entities", {}),
+    ],
+)
+def test_files_that_are_not_well_formed_are_seen(schema: vol.Schema, path: Path, place: str, value: Any) -> None:
+    content = read_json(path)
+    schema(content)
+    put(content, place, value)
+    with pytest.raises(vol.Invalid):
+        schema(content)
 
 
 def test_every_error_has_its_sentence() -> None:
@@ -200,9 +239,10 @@ def test_every_error_is_raised_with_what_its_sentence_needs() -> None:
 
 
 def test_the_flow_has_words_for_every_error_of_a_backend() -> None:
-    shown_in_menus = {"runtime_missing", "runtime_install_failed"}
+    steps_of_their_own = {"runtime_missing", "runtime_install_failed", "runtime_broken", "runtime_no_wheel"}
     content = english()
-    keys = {error.key for error in ERRORS if issubclass(error, errors.BackendError)} - shown_in_menus
+    shown = (errors.BackendError, errors.DownloadError)
+    keys = {error.key for error in ERRORS if issubclass(error, shown)} - steps_of_their_own
     assert set(content["config"]["error"]) == {*keys, "unknown"}
     for key in keys:
         needed = placeholders(content["exceptions"][key]["message"])
@@ -212,7 +252,7 @@ def test_the_flow_has_words_for_every_error_of_a_backend() -> None:
 def test_selectors_have_words_for_every_option() -> None:
     selectors = english()["selector"]
     assert set(selectors["domains"]["options"]) == set(CATALOGUE)
-    assert set(selectors["dialect"]["options"]) == set(DIALECTS)
+    assert set(selectors["dialect"]["options"]) == {*DIALECTS, *TOOL_DIALECTS}
 
 
 def test_subentries_can_be_named() -> None:
@@ -223,21 +263,20 @@ def test_subentries_can_be_named() -> None:
 
 def test_icons() -> None:
     icons = read_json(INTEGRATION / "icons.json")
-    assert set(icons) <= {"config", "entity"}
-    for path, icon in texts(icons):
-        assert re.fullmatch(r"mdi:[a-z0-9-]+", icon), path
+    ICONS(icons)
     steps = english()["config"]["step"]
     for step, content in icons["config"]["step"].items():
         assert set(content["sections"]) <= set(steps[step]["sections"])
+    for platform, entities in english()["entity"].items():
+        assert set(entities) <= set(icons["entity"][platform]), platform
 
 
-def test_quality_scale() -> None:
-    rules = load_yaml_dict(str(INTEGRATION / "quality_scale.yaml"))["rules"]
-    assert len(rules) == 54
-    for name, rule in rules.items():
-        status = rule if isinstance(rule, str) else rule["status"]
-        assert status in RULES_DONE_OR, name
-        assert status != "exempt" or rule["comment"], name
+def test_there_are_no_services() -> None:
+    """With the first one come services.yaml, texts, icons, and the rules action-setup and action-exceptions."""
+    assert not (INTEGRATION / "services.yaml").exists()
+    assert "services" not in english()
+    registered = [file for file, call in calls() if getattr(call.func, "attr", "") == "async_register"]
+    assert registered == []
 
 
 def test_typed() -> None:

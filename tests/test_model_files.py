@@ -320,7 +320,7 @@ async def test_bundled_model_with_one_other_bit(
     beside = BUNDLED_MODEL.with_name(f"{BUNDLED_MODEL.name}.sha256")
     written(tmp_path / beside.name, beside.read_bytes())
     monkeypatch.setattr("custom_components.morphy.BUNDLED_MODEL", path)
-    person = await Person.adds_entry(home, "local")
+    person = await Person.adds_entry(home, "local", "bundled")
     await person.enters()
     assert "checksum" in person.reads(next(iter(person.errors.values())))
 
@@ -381,8 +381,8 @@ async def test_another_file_at_the_same_path_has_to_be_accepted(
     assert state_of(entry) is ConfigEntryState.SETUP_ERROR
     assert entry.error_reason_translation_key == "model_changed"
 
-    person = Person(home, await entry.start_reconfigure_flow(home))
-    await person.enters()
+    person = await Person(home, await entry.start_reconfigure_flow(home)).waits()
+    await (await person.picks("file")).enters()
     await home.async_block_till_done()
     assert state_of(entry) is ConfigEntryState.LOADED
     assert entry.data["model_file"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -12,7 +12,7 @@ from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.helpers import area_registry as ar, device_registry as dr, entity_registry as er, llm
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.morphy import conversation as morphy_conversation, errors
+from custom_components.morphy import confirmation, errors
 from custom_components.morphy.const import CONF_CONFIRM_ENTITIES, CONF_CONFIRM_RISKY
 from custom_components.morphy.control import CallServiceTool, async_execute
 from custom_components.morphy.dialect import Action
@@ -243,12 +243,10 @@ async def test_a_yes_counts_for_a_minute(
 ) -> None:
     talk.writes(UNLOCK)
     await talk.say("unlock the front door")
-    now = morphy_conversation.time.monotonic()
+    now = confirmation.time.monotonic()
     talk.writes("Sorry?")
     with monkeypatch.context() as later:
-        later.setattr(
-            morphy_conversation, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now + seconds)})
-        )
+        later.setattr(confirmation, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now + seconds)}))
         await talk.say("yes")
     assert house.state("lock.front") == state
 

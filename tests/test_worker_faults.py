@@ -309,7 +309,8 @@ def issues(hass: HomeAssistant) -> list[str | None]:
     for issue in shown:
         texts = english()["issues"][issue.translation_key]
         assert texts["title"].format(**issue.translation_placeholders or {})
-        assert texts["description"].format(**issue.translation_placeholders or {})
+        description = texts["fix_flow"]["step"]["init"]["description"] if issue.is_fixable else texts["description"]
+        assert description.format(**issue.translation_placeholders or {})
     return [issue.translation_key for issue in shown]
 
 
@@ -534,6 +535,7 @@ LOADED = {
     "model": "Fake",
     "context_length": 512,
     "chat_template": None,
+    "languages": None,
     "confined": [],
     "file": {"size": 1, "modified": 1, "sha256": ""},
 }

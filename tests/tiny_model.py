@@ -6,7 +6,7 @@ a newline; without it the weights are random, and what is written depends on eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,16 +38,22 @@ def write_tiny_model(
     seed: int = 0,
     special: Sequence[str] = (),
     least_certainty: float | None = None,
+    languages: str = "",
+    follows: Mapping[int, int] | None = None,
 ) -> Path:
     """Write a GGUF to `path` and return it.
 
     A `chain` needs bytes that differ from each other and from the newline: after a newline the model writes them in
     order, then `<|im_end|>`, or when `endless` all of them again and again. It may be empty. `special` are more special
     tokens, 13 at most. `least_certainty` is the logarithm of the probability below which an answer is doubtful.
+    `languages` are the codes, with commas between, of those it is said to know. `follows` stands in place of a chain:
+    which token comes after which; after any other comes `<|im_end|>`.
     """
     writer = gguf.GGUFWriter(str(path), architecture)
     if least_certainty is not None:
         writer.add_float32("morphy.least_certainty", least_certainty)
+    if languages:
+        writer.add_string("morphy.languages", languages)
     writer.add_name("Tiny")
     writer.add_context_length(context_length)
     writer.add_embedding_length(WIDTH)
@@ -58,7 +64,10 @@ def write_tiny_model(
     writer.add_vocab_size(VOCABULARY)
     _add_tokenizer(writer, special)
     if chain is not None:
-        tensors = _chain_tensors(writer, chain, endless)
+        order = [ord("\n"), *chain]
+        follows = dict(zip(order, [*order[1:], chain[0] if endless else IM_END_TOKEN], strict=True))
+    if follows is not None:
+        tensors = _following_tensors(writer, follows)
     else:
         tensors = _random_tensors(writer, architecture, seed)
     for name, tensor in tensors.items():
@@ -71,7 +80,7 @@ def write_tiny_model(
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, special: Sequence[str]) -> None:
-    characters = _byte_characters()
+    characters = byte_characters()
     types = [gguf.TokenType.NORMAL] * 256 + [gguf.TokenType.CONTROL] * 2
     for place, token in zip(NEVER_IN_TEXT, special, strict=False):
         characters[place], types[place] = token, gguf.TokenType.CONTROL
@@ -85,17 +94,15 @@ def _add_tokenizer(writer: gguf.GGUFWriter, special: Sequence[str]) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """Return the printable stand-in of each byte, as GPT-2's byte-level vocabulary has them."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     spare = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
 
 
-def _chain_tensors(writer: gguf.GGUFWriter, chain: bytes, endless: bool) -> dict[str, Any]:
+def _following_tensors(writer: gguf.GGUFWriter, follows: Mapping[int, int]) -> dict[str, Any]:
     """Return weights of one block that adds nothing, between one-hot embeddings and a table of what follows what."""
-    order: Sequence[int] = [ord("\n"), *chain]
-    follows = dict(zip(order, [*order[1:], chain[0] if endless else IM_END_TOKEN], strict=True))
     head = np.zeros((VOCABULARY, WIDTH))
     for token in range(VOCABULARY):
         head[follows.get(token, IM_END_TOKEN), token] = 1.0

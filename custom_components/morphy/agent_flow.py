@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import voluptuous as vol
 from homeassistant.config_entries import ConfigEntry, ConfigSubentryFlow, SubentryFlowResult
-from homeassistant.const import CONF_NAME
+from homeassistant.const import CONF_LLM_HASS_API, CONF_NAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
+from homeassistant.helpers import llm
 from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
@@ -33,8 +34,10 @@ from .const import (
     CONF_DOMAINS,
     CONF_FALLBACK,
     CONF_FALLBACK_AFTER,
+    CONF_HOME_ASSISTANT_FIRST,
     CONF_INSTRUCTIONS,
     CONF_MAX_TOKENS,
+    CONF_READ_AHEAD,
     CONF_TEMPERATURE,
     DEFAULT_FALLBACK_AFTER,
     DEFAULT_MAX_TOKENS,
@@ -42,8 +45,10 @@ from .const import (
     DOMAIN,
     FALLBACK_HOME_ASSISTANT,
 )
-from .dialect import CATALOGUE, DIALECTS, get_dialect
+from .dialect import CATALOGUE, DIALECTS, TOOL_DIALECTS, find_dialect
+from .dialect.detect import detect
 
+ALL_DIALECTS: Final = (*DIALECTS, *TOOL_DIALECTS)
 AGENT_NAME: Final = "Morphy"
 SECTION_ADVANCED: Final = "advanced"
 SECTION_STAND_IN: Final = "stand_in"
@@ -57,18 +62,18 @@ def whole_number(low: int, high: int, unit: str | None = None) -> vol.All[Any]:
     return vol.All(NumberSelector(config), vol.Coerce(int))
 
 
+TEMPERATURE: Final = NumberSelector(NumberSelectorConfig(min=0, max=2, step=0.05, mode=NumberSelectorMode.SLIDER))
 ADVANCED: Final = section(
     vol.Schema(
         {
             vol.Required(CONF_DIALECT): SelectSelector(
                 SelectSelectorConfig(
-                    options=list(DIALECTS), mode=SelectSelectorMode.DROPDOWN, translation_key=CONF_DIALECT
+                    options=list(ALL_DIALECTS), mode=SelectSelectorMode.DROPDOWN, translation_key=CONF_DIALECT
                 )
             ),
-            vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): NumberSelector(
-                NumberSelectorConfig(min=0, max=2, step=0.05, mode=NumberSelectorMode.SLIDER)
-            ),
+            vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): TEMPERATURE,
             vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): whole_number(16, 4096, "tokens"),
+            vol.Required(CONF_READ_AHEAD, default=True): BooleanSelector(),
         }
     ),
     {"collapsed": True},
@@ -82,13 +87,21 @@ def _stand_ins(hass: HomeAssistant, own: ConfigEntry) -> dict[str, str]:
     return names | {FALLBACK_HOME_ASSISTANT: "Home Assistant"}
 
 
-def _schema(stand_ins: Mapping[str, str]) -> vol.Schema:
+def _advanced(hass: HomeAssistant) -> section:
+    """Return the section about the model, with the LLM APIs that there are."""
+    apis = [SelectOptionDict(value=api.id, label=api.name) for api in llm.async_get_apis(hass)]
+    chosen = SelectSelector(SelectSelectorConfig(options=apis, multiple=True, mode=SelectSelectorMode.DROPDOWN))
+    return section(ADVANCED.schema.extend({vol.Optional(CONF_LLM_HASS_API): chosen}), ADVANCED.options)
+
+
+def _schema(stand_ins: Mapping[str, str], advanced: section) -> vol.Schema:
     options = [SelectOptionDict(value=value, label=label) for value, label in stand_ins.items()]
     stand_in = {
         vol.Optional(CONF_FALLBACK): SelectSelector(
             SelectSelectorConfig(options=options, multiple=True, mode=SelectSelectorMode.DROPDOWN)
         ),
         vol.Required(CONF_FALLBACK_AFTER, default=DEFAULT_FALLBACK_AFTER): whole_number(1, 60, "s"),
+        vol.Required(CONF_HOME_ASSISTANT_FIRST, default=False): BooleanSelector(),
     }
     return vol.Schema(
         {
@@ -107,15 +120,18 @@ def _schema(stand_ins: Mapping[str, str]) -> vol.Schema:
             vol.Optional(CONF_CONFIRM_ENTITIES): EntitySelector(
                 EntitySelectorConfig(domain=list(CATALOGUE), multiple=True)
             ),
-            vol.Required(SECTION_ADVANCED): ADVANCED,
+            vol.Required(SECTION_ADVANCED): advanced,
             vol.Required(SECTION_STAND_IN): section(vol.Schema(stand_in), {"collapsed": True}),
         }
     )
 
 
-def suggest_dialect(*names: str) -> str:
-    """Return the dialect that a model of these names (its own, its file's) was most likely trained for."""
-    return "morphy" if any("morphy" in Path(name).name.lower() for name in names) else "lines"
+def suggest_dialect(*names: str, template: str | None = None, declared: str | None = None) -> str:
+    """Return the dialect that a model was most likely trained for.
+
+    By its names (its own, its file's), its chat template, and what it declares itself.
+    """
+    return detect([Path(name).name for name in names], template, declared if declared in ALL_DIALECTS else None)
 
 
 def default_agent(dialect: str) -> dict[str, Any]:
@@ -132,15 +148,24 @@ def _read(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return an agent's data from its form; what can be absent is kept only where it is not the default."""
     data = {CONF_CONFIRM_RISKY: user_input[CONF_CONFIRM_RISKY], **user_input[SECTION_ADVANCED]}
     domains = [domain for domain in CATALOGUE if domain in user_input[CONF_DOMAINS]]
+    if data[CONF_DIALECT] not in TOOL_DIALECTS or data.get(CONF_LLM_HASS_API) == [llm.LLM_API_ASSIST]:
+        data.pop(CONF_LLM_HASS_API, None)
+    elif CONF_LLM_HASS_API not in data:
+        data[CONF_LLM_HASS_API] = []
+    if data[CONF_READ_AHEAD]:
+        del data[CONF_READ_AHEAD]
     if len(domains) < len(CATALOGUE):
         data[CONF_DOMAINS] = domains
     instructions = user_input.get(CONF_INSTRUCTIONS, "").strip()
-    if instructions not in {"", *(dialect.default_instructions for dialect in DIALECTS.values())}:
+    if instructions not in {"", *(find_dialect(name).default_instructions for name in ALL_DIALECTS)}:
         data[CONF_INSTRUCTIONS] = instructions
     if entities := user_input.get(CONF_CONFIRM_ENTITIES):
         data[CONF_CONFIRM_ENTITIES] = entities
-    if user_input[SECTION_STAND_IN].get(CONF_FALLBACK):
-        data |= user_input[SECTION_STAND_IN]
+    others = user_input[SECTION_STAND_IN]
+    if others[CONF_HOME_ASSISTANT_FIRST]:
+        data[CONF_HOME_ASSISTANT_FIRST] = True
+    if others.get(CONF_FALLBACK):
+        data |= {key: others[key] for key in (CONF_FALLBACK, CONF_FALLBACK_AFTER)}
     return data
 
 
@@ -167,13 +192,15 @@ class AgentSubentryFlow(ConfigSubentryFlow):
     def _form(self, step: str, name: str, data: Mapping[str, Any]) -> SubentryFlowResult:
         stand_ins = _stand_ins(self.hass, self._get_entry())
         chosen = [value for value in data.get(CONF_FALLBACK, ()) if value in stand_ins]
+        there = {api.id for api in llm.async_get_apis(self.hass)}
+        apis = [value for value in data.get(CONF_LLM_HASS_API, [llm.LLM_API_ASSIST]) if value in there]
         values = {
             CONF_NAME: name,
-            CONF_INSTRUCTIONS: get_dialect(data[CONF_DIALECT]).default_instructions,
+            CONF_INSTRUCTIONS: find_dialect(data[CONF_DIALECT]).default_instructions,
             CONF_DOMAINS: list(CATALOGUE),
             **data,
-            SECTION_ADVANCED: data,
+            SECTION_ADVANCED: {**data, CONF_LLM_HASS_API: apis},
             SECTION_STAND_IN: {**data, CONF_FALLBACK: chosen},
         }
-        schema = self.add_suggested_values_to_schema(_schema(stand_ins), values)
+        schema = self.add_suggested_values_to_schema(_schema(stand_ins, _advanced(self.hass)), values)
         return self.async_show_form(step_id=step, data_schema=schema)

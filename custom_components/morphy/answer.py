@@ -17,7 +17,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .backends import Doubtful
 from .control import MorphyAPI
-from .dialect import Action, Call, Dialect, Event, Malformed, Speech
+from .dialect import Action, Call, Dialect, Event, Home, Malformed, Speech
 from .errors import (
     BackendError,
     CallUnreadableError,
@@ -69,9 +69,14 @@ class AnswerStream:
         self.error: BackendError | None = None
         self.unconfirmed: list[Unconfirmed] = []
 
-    async def deltas(self, pieces: AsyncGenerator[str]) -> AsyncGenerator[AssistantContentDeltaDict]:
-        """Yield what the chat log is to show while the model writes, and last what is said."""
-        reader = self._dialect.reader(self._api.home)
+    async def deltas(
+        self, pieces: AsyncGenerator[str], told: Home | None = None
+    ) -> AsyncGenerator[AssistantContentDeltaDict]:
+        """Yield what the chat log is to show while the model writes, and last what is said.
+
+        `told` is the part of the home that the model can copy from, all of it where nothing is said of it.
+        """
+        reader = self._dialect.reader(told or self._api.home)
         try:
             async with aclosing(pieces):
                 async for piece in pieces:

@@ -22,6 +22,7 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.util import color as color_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
+from . import script_fields
 from .attributes import number, todo_items
 from .capabilities import features, listed, takes
 from .dialect.catalogue import SERVICES
@@ -135,6 +136,8 @@ def convert(hass: HomeAssistant, state: State, service: str, data: Mapping[str, 
     Raises a ControlError for an argument that the service does not have, that the device cannot take, that is missing,
     or whose value makes no sense.
     """
+    if service == script_fields.SERVICE:
+        return script_fields.variables(hass, state, data)
     if service == "climate.set_temperature":
         data = _set_points(state, data)
     known = SERVICES[service].arguments + _ALSO.get(service, ())

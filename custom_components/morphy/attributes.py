@@ -85,6 +85,8 @@ TODO_ITEMS: Final = 30
 """Open items of a to-do list that are told."""
 
 _VERBATIM = frozenset({"select", "input_select", "input_text", "text", "person", "device_tracker"})
+_CLASSED = frozenset({"binary_sensor", "sensor", "cover", "switch", "media_player"})
+"""Domains whose things are called by their class: the outlet, the curtains, the TV."""
 _NUMERIC = frozenset({"sensor", "number", "input_number", "counter"})
 _COLOR_MODES = frozenset({"hs", "rgb", "rgbw", "rgbww", "xy"})
 
@@ -110,7 +112,7 @@ def told_state(hass: HomeAssistant, state: State) -> str:
 @callback
 def told_attributes(hass: HomeAssistant, state: State) -> Attributes:
     """Return the attributes worth telling, most important first; of what is unavailable only its class."""
-    told = _class(state) if state.domain in ("binary_sensor", "sensor", "cover") else {}
+    told = _class(state) if state.domain in _CLASSED else {}
     if state.state == STATE_UNAVAILABLE:
         return told
     if state.domain == "todo":
@@ -181,7 +183,7 @@ def _told_measurement(hass: HomeAssistant, state: State) -> str:
 
 def _class(state: State) -> Attributes:
     device_class = state.attributes.get("device_class")
-    return {"class": str(device_class).replace("_", " ")} if device_class else {}
+    return {"class": str(device_class).replace("_", " ")} if device_class and device_class != state.domain else {}
 
 
 def _degrees(hass: HomeAssistant, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Home Assistant's own sentences, as the last that an agent falls back to when no model can answer.
+"""Home Assistant's own sentences: for timers, and as the first or the last that an agent asks where a user wants that.
 
 They know no policy and ask no questions, so what the agent would not have done, or not without a yes, is not done.
 """
@@ -6,7 +6,6 @@ They know no policy and ask no questions, so what the agent would not have done,
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 from typing import Final
 
 from hassil.recognize import RecognizeResult
@@ -28,6 +27,19 @@ QUESTIONS: Final = frozenset(
     }
 )
 """Intents that change nothing."""
+TIMERS: Final = frozenset(
+    {
+        intent.INTENT_START_TIMER,
+        intent.INTENT_CANCEL_TIMER,
+        intent.INTENT_CANCEL_ALL_TIMERS,
+        intent.INTENT_INCREASE_TIMER,
+        intent.INTENT_DECREASE_TIMER,
+        intent.INTENT_PAUSE_TIMER,
+        intent.INTENT_UNPAUSE_TIMER,
+        intent.INTENT_TIMER_STATUS,
+    }
+)
+"""Intents for the timers of the satellite. A command that one of them delays comes to the agent when it is due."""
 
 
 async def async_answer(
@@ -37,16 +49,21 @@ async def async_answer(
     *,
     domains: Collection[str] | None,
     caution: Caution,
+    intents: Collection[str] | None = None,
 ) -> conversation.ConversationResult | None:
     """Answer as Home Assistant does; None when it does not understand, or must not do it for this agent.
 
-    `domains` are those the agent may control, None means all; `caution` is what it asks about first.
+    `domains` are those the agent may control, None means all; `caution` is what it asks about first; `intents` are the
+    only ones to be answered, None means all.
     """
     response = await conversation.async_handle_intents(
         hass,
         user_input,
         chat_log,
-        intent_filter=partial(_is_beyond, hass, domains=domains, caution=caution),
+        intent_filter=lambda result: (
+            (intents is not None and result.intent.name not in intents)
+            or _is_beyond(hass, result, domains=domains, caution=caution)
+        ),
     )
     if response is None:
         return None
@@ -62,7 +79,7 @@ def _is_beyond(
 
     Devices count whatever is done with them: Home Assistant opens, closes, locks and unlocks by the same intents.
     """
-    if result.intent.name in QUESTIONS:
+    if result.intent.name in QUESTIONS | TIMERS:
         return False
     touched = _touched(hass, result)
     if any(state.entity_id in caution.entities or (caution.risky and _is_risky(state)) for state in touched):

@@ -109,13 +109,10 @@ def listed(state: State, attribute: str) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, Iterable) else ()
 
 
-def distinct(states: Iterable[State]) -> list[State]:
-    """Return one state of each domain and set of capabilities: a home has a hundred lamps, but few kinds of them."""
-    kinds: dict[tuple[object, ...], State] = {}
-    for state in states:
-        modes = (listed(state, name) for name in ("supported_color_modes", "hvac_modes"))
-        kinds.setdefault((state.domain, features(state), *modes), state)
-    return list(kinds.values())
+def kind_of(state: State) -> tuple[object, ...]:
+    """Return what is equal for all entities that can take the same services with the same arguments."""
+    modes = (tuple(map(str, listed(state, name))) for name in ("supported_color_modes", "hvac_modes"))
+    return state.domain, features(state), *modes
 
 
 def supports(state: State, service: str) -> bool:

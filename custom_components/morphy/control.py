@@ -218,7 +218,8 @@ def _known(home: Home, action: Action) -> Action:
         return action
     device = home.by_id.get(action.service)
     if device and device.domain in ("script", "scene") and not action.targets:
-        return _known(home, Action(f"{device.domain}.turn_on", (device.id,)))
+        fields = action.data if device.domain == "script" else {}
+        return _known(home, Action(f"{device.domain}.turn_on", (device.id,), fields))
     raise UnknownServiceError(service=action.service.replace(".", " ").replace("_", " "))
 
 

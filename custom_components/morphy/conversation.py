@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from functools import cached_property
-from typing import Final, Literal, override
+from typing import Literal, override
 
 from homeassistant.components import conversation
-from homeassistant.components.conversation.chat_log import ChatLog, Content
+from homeassistant.components.conversation.chat_log import AssistantContentDeltaDict, ChatLog, Content
+from homeassistant.components.intent import async_device_supports_timers
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import TemplateError
 from homeassistant.helpers import intent, llm
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.template import Template
 
 from . import MorphyConfigEntry, built_in
-from .answer import AnswerStream, RawAnswer, Unconfirmed
+from .answer import AnswerStream, RawAnswer
 from .backends import Backend, Completion
+from .caveat import async_with_caveat
+from .confirmation import Confirmations
 from .const import (
     CONF_CONFIRM_ENTITIES,
     CONF_CONFIRM_RISKY,
+    CONF_DIALECT,
     CONF_DOMAINS,
+    CONF_HOME_ASSISTANT_FIRST,
+    CONF_HOME_TOKENS,
+    CONF_INSTRUCTIONS,
     CONF_MAX_TOKENS,
+    CONF_READ_AHEAD,
     CONF_TEMPERATURE,
     DEFAULT_MAX_TOKENS,
     DEFAULT_TEMPERATURE,
@@ -33,28 +41,19 @@ from .const import (
     SUBENTRY_CONVERSATION,
 )
 from .control import MorphyAPI
-from .dialect import Dialect, Home, Turn
-from .dialect.choice import choose
+from .dialect import TOOL_DIALECTS, Dialect, Home, Turn, get_dialect
 from .entity import MorphyEntity
-from .errors import BackendError, NotUnderstoodError
+from .errors import BackendError, LanguageUnknownError, NotUnderstoodError
 from .fallback import Models, broken_off
-from .home import snapshot
-from .prompt import async_fit
+from .home import async_keep, async_snapshot
+from .languages import knows, named
+from .prefill import Asking, ReadAhead
+from .prompt import HOME_TOKENS, Telling, async_fit
 from .risk import Caution
 from .speech import async_error_sentence
+from .tool_agent import MorphyToolEntity
 
 PARALLEL_UPDATES = 0
-
-CONFIRMATION_SECONDS: Final = 60
-"""How long a question such as "Shall I unlock the front door?" waits for its yes."""
-
-YES: Final = frozenset(
-    {"yes", "yeah", "yep", "sure", "ok", "okay", "do it", "please do", "go ahead", "yes please", "yes do it", "confirm"}
-)
-
-
-type Asker = tuple[str, str | None, str | None]
-"""A conversation, the user who speaks in it, and the device that is spoken to: a yes counts from there alone."""
 
 
 async def async_setup_entry(
@@ -63,40 +62,76 @@ async def async_setup_entry(
     """Add an entity for each agent of the entry."""
     for subentry in entry.subentries.values():
         if subentry.subentry_type == SUBENTRY_CONVERSATION:
-            async_add_entities([MorphyConversationEntity(entry, subentry)], config_subentry_id=subentry.subentry_id)
+            tools = subentry.data[CONF_DIALECT] in TOOL_DIALECTS
+            agent = (MorphyToolEntity if tools else MorphyConversationEntity)(entry, subentry)
+            async_add_entities([agent], config_subentry_id=subentry.subentry_id)
 
 
 class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
     """An agent that answers in the Assist chat panel and in voice pipelines."""
 
+    _attr_translation_key = "agent"
     _attr_supports_streaming = True
     _attr_supported_features = conversation.ConversationEntityFeature.CONTROL
 
     def __init__(self, entry: MorphyConfigEntry, subentry: ConfigSubentry) -> None:
         """Begin without anything to confirm."""
         super().__init__(entry, subentry)
-        self._unconfirmed: dict[Asker, tuple[float, list[Unconfirmed]]] = {}
+        self.dialect = get_dialect(subentry.data[CONF_DIALECT])
+        self._confirmations = Confirmations()
         self._beginning = asyncio.Lock()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Have the home kept up to date as long as this agent is there."""
+        await super().async_added_to_hass()
+        self.async_on_remove(async_keep(self.hass))
+        if self.settings.get(CONF_READ_AHEAD, True):
+            self.async_on_remove(self.read_ahead.start())
 
     @cached_property
     def models(self) -> Models:
         """The models that may answer."""
         return Models(self.hass, self.entry, self.dialect, self.settings)
 
+    @cached_property
+    def read_ahead(self) -> ReadAhead:
+        """What has the model read the home before anyone asks."""
+        asking = Asking(
+            self._family,
+            self.settings.get(CONF_DOMAINS),
+            lambda dialect: self._render_instructions(dialect, None, None),
+            self._fit,
+        )
+        return ReadAhead(self.hass, self.entry, self.models, asking)
+
+    @property
+    def _family(self) -> str:
+        """Whose prompts these are, as backends know them."""
+        return self._attr_unique_id or ""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether anyone can answer. It can be asked all the same, and says what is wrong."""
+        return bool(self.models.well()) or self.models.then_home_assistant
+
     @property
     @override
     def supported_languages(self) -> list[str] | Literal["*"]:
-        """Any language: what the model understands is the model's affair."""
-        return MATCH_ALL
+        """Those of the models, as far as they all tell; Home Assistant's own sentences know most languages."""
+        languages = self.models.languages()
+        return MATCH_ALL if languages is None or self._asks_home_assistant else sorted(languages)
 
     @override
     async def _async_handle_message(
         self, user_input: conversation.ConversationInput, chat_log: ChatLog
     ) -> conversation.ConversationResult:
         """Answer one message."""
+        asked = time.monotonic()
         async with self._beginning:
             await asyncio.sleep(0)  # Messages that come at the same moment leave the event loop time between them.
-        home = snapshot(self.hass, device_id=user_input.device_id, domains=self.settings.get(CONF_DOMAINS))
+        home = await async_snapshot(self.hass, device_id=user_input.device_id, domains=self.settings.get(CONF_DOMAINS))
         caution = Caution(
             self.settings.get(CONF_CONFIRM_RISKY, True), frozenset(self.settings.get(CONF_CONFIRM_ENTITIES, ()))
         )
@@ -111,19 +146,27 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         except conversation.ConverseError as error:
             return error.as_conversation_result()
         asker = (chat_log.conversation_id, user_input.context.user_id, user_input.device_id)
-        dialect, pieces = self.dialect, None
-        if not (confirmed := self._confirmed(asker, user_input.text)):
+        dialect, pieces, telling = self.dialect, None, Telling(home, "")
+        if not (agreed := self._confirmations.agreed(asker, user_input.text, user_input.language)):
+            if result := await self._ask_home_assistant_first(user_input, chat_log, caution):
+                return result
             try:
-                dialect, pieces = await self._ask_model(home, user_input, chat_log)
+                dialect, pieces, telling = await self._ask_model(home, user_input, chat_log)
             except BackendError as error:
-                if result := await self._ask_home_assistant(user_input, chat_log, caution):
+                if self.models.then_home_assistant and (
+                    result := await self._ask_home_assistant(user_input, chat_log, caution)
+                ):
                     return result
                 pieces = broken_off(error)
         answer = AnswerStream(self.hass, api, dialect, user_input.language)
-        deltas = answer.confirmed(confirmed) if pieces is None else answer.deltas(pieces)
+        deltas = answer.confirmed(agreed) if pieces is None else self._timed(answer.deltas(pieces, telling.home), asked)
+        if telling.left_out:
+            deltas = async_with_caveat(self.hass, user_input.language, answer, deltas)
         async for _ in chat_log.async_add_delta_content_stream(self.entity_id, deltas):
             pass
-        self._remember(asker, answer.unconfirmed)
+        if pieces is not None:
+            self.read_ahead.note_turn(home, _turns(chat_log.content[1:]), user_input.device_id)
+        self._confirmations.ask(asker, answer.unconfirmed)
         if answer.error is not None:
             return await self._error_result(user_input, chat_log, answer)
         return conversation.async_get_result_from_chat_log(user_input, chat_log)
@@ -131,53 +174,101 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
     @override
     async def async_prepare(self, language: str | None = None) -> None:
         """Let the model read what the next prompt will most likely begin with, while the user still speaks."""
-        home = choose(snapshot(self.hass, domains=self.settings.get(CONF_DOMAINS)), "")
-        for model in self.models.well()[:1]:
-            try:
-                instructions = self._render_instructions(model.dialect, None, None)
-            except TemplateError:
-                return
-            await model.backend.prefill(model.dialect.prompt(home, instructions, ""))
+        await self.read_ahead.async_prepare()
+
+    async def _timed(
+        self, deltas: AsyncGenerator[AssistantContentDeltaDict], asked: float
+    ) -> AsyncGenerator[AssistantContentDeltaDict]:
+        """Pass an answer on, and note how long after the question its first action begins."""
+        acted = False
+        async with aclosing(deltas):
+            async for delta in deltas:
+                if not acted and delta.get("tool_calls"):
+                    acted = True
+                    self.backend.statistics.note_first_action(time.monotonic() - asked)
+                yield delta
 
     async def _ask_model(
         self, home: Home, user_input: conversation.ConversationInput, chat_log: ChatLog
-    ) -> tuple[Dialect, AsyncGenerator[str]]:
-        """Return the answer of the first model that begins one, and its dialect. Raises BackendError."""
+    ) -> tuple[Dialect, AsyncGenerator[str], Telling]:
+        """Return the answer of the first model that begins one, its dialect and what it was told; or raise."""
         user_id = user_input.context.user_id
         user = await self.hass.auth.async_get_user(user_id) if user_id else None
         history = _turns(chat_log.content[1:-1])
-        max_tokens = int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS))
+        telling = Telling(home, "")
 
         async def ask(backend: Backend, dialect: Dialect) -> Completion:
             """Write the prompt, and show it in the chat log's debug page as it is."""
+            nonlocal telling
+            languages = backend.info.languages if backend.info else None
+            if languages and not knows(languages, user_input.language):
+                raise LanguageUnknownError(languages=named(languages))
             # The chat log has rendered this template before, so it does render.
             instructions = self._render_instructions(
                 dialect, user_input.as_llm_context(DOMAIN), user.name if user else None
             )
             if user_input.extra_system_prompt:
                 instructions = f"{instructions} {user_input.extra_system_prompt}"
-            told, prompt = await async_fit(backend, dialect, home, instructions, user_input.text, history, max_tokens)
-            chat_log.content[0] = conversation.SystemContent(content=dialect.system(told, instructions))
+            telling = await self._fit(backend, dialect, home, instructions, user_input.text, history)
+            chat_log.content[0] = conversation.SystemContent(content=dialect.system(telling.home, instructions))
             return Completion(
-                prompt=prompt,
+                prompt=telling.prompt,
                 stop=dialect.stop,
-                grammar=dialect.grammar(told),
-                max_tokens=max_tokens,
+                special=dialect.special_tokens,
+                grammar=dialect.grammar(telling.home),
+                max_tokens=int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
                 temperature=self.settings.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE),
                 caller=chat_log.conversation_id,
+                family=self._family,
             )
 
-        return await self.models.async_answer(ask)
+        return *await self.models.async_answer(ask), telling
 
-    async def _ask_home_assistant(
+    async def _fit(
+        self, backend: Backend, dialect: Dialect, home: Home, instructions: str, request: str, history: Sequence[Turn]
+    ) -> Telling:
+        """Return what a model is told, within the limits of this agent."""
+        return await async_fit(
+            backend,
+            dialect,
+            home,
+            instructions,
+            request,
+            history,
+            int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
+            int(self.settings.get(CONF_HOME_TOKENS, HOME_TOKENS)),
+        )
+
+    @property
+    def _asks_home_assistant(self) -> bool:
+        """Whether Home Assistant's own sentences are asked too, first or last."""
+        return self.settings.get(CONF_HOME_ASSISTANT_FIRST, False) or self.models.then_home_assistant
+
+    async def _ask_home_assistant_first(
         self, user_input: conversation.ConversationInput, chat_log: ChatLog, caution: Caution
     ) -> conversation.ConversationResult | None:
-        """Let Home Assistant's own sentences answer, where the agent falls back to them."""
-        if not self.models.then_home_assistant:
-            return None
+        """Let Home Assistant's own sentences answer where the agent is to, or where they set a timer on a satellite."""
+        if self.settings.get(CONF_HOME_ASSISTANT_FIRST, False):
+            return await self._ask_home_assistant(user_input, chat_log, caution)
+        if user_input.device_id and async_device_supports_timers(self.hass, user_input.device_id):
+            return await self._ask_home_assistant(user_input, chat_log, caution, built_in.TIMERS)
+        return None
+
+    async def _ask_home_assistant(
+        self,
+        user_input: conversation.ConversationInput,
+        chat_log: ChatLog,
+        caution: Caution,
+        intents: Collection[str] | None = None,
+    ) -> conversation.ConversationResult | None:
+        """Let Home Assistant's own sentences answer, of these intents alone or of all."""
         return await built_in.async_answer(
-            self.hass, user_input, chat_log, domains=self.settings.get(CONF_DOMAINS), caution=caution
+            self.hass, user_input, chat_log, domains=self.settings.get(CONF_DOMAINS), caution=caution, intents=intents
         )
+
+    def instructions(self, dialect: Dialect) -> str:
+        """Return the template of the system prompt's first sentence."""
+        return self.settings.get(CONF_INSTRUCTIONS) or dialect.default_instructions
 
     def _render_instructions(self, dialect: Dialect, llm_context: llm.LLMContext | None, user_name: str | None) -> str:
         """Render the template of the instructions with the variables that Home Assistant gives to such templates."""
@@ -188,18 +279,6 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         }
         rendered: str = Template(self.instructions(dialect), self.hass).async_render(variables, parse_result=False)
         return rendered
-
-    def _confirmed(self, asker: Asker, text: str) -> list[Unconfirmed]:
-        """Return the actions that this message says yes to; whatever it says, they wait no longer."""
-        until, waiting = self._unconfirmed.pop(asker, (0.0, []))
-        words = "".join(c for c in text.lower() if c.isalnum() or c.isspace())
-        return waiting if time.monotonic() <= until and " ".join(words.split()) in YES else []
-
-    def _remember(self, asker: Asker, actions: list[Unconfirmed]) -> None:
-        now = time.monotonic()
-        self._unconfirmed = {key: waiting for key, waiting in self._unconfirmed.items() if waiting[0] > now}
-        if actions:
-            self._unconfirmed[asker] = (now + CONFIRMATION_SECONDS, actions)
 
     async def _error_result(
         self, user_input: conversation.ConversationInput, chat_log: ChatLog, answer: AnswerStream

@@ -43,10 +43,22 @@ class RuntimeMissingError(BackendError):
     key = "runtime_missing"
 
 
+class RuntimeBrokenError(RuntimeMissingError):
+    """llama-cpp-python is there but does not run on this machine; `reason` has the last words of a trial."""
+
+    key = "runtime_broken"
+
+
 class RuntimeInstallError(BackendError):
     """llama-cpp-python could not be installed; `reason` has the installer's last words."""
 
     key = "runtime_install_failed"
+
+
+class RuntimeNoWheelError(RuntimeInstallError):
+    """The index has no ready-made build for the `platform` of this machine; `reason` has the installer's last words."""
+
+    key = "runtime_no_wheel"
 
 
 class ModelMissingError(BackendError):
@@ -144,6 +156,13 @@ class NotUnderstoodError(BackendError):
     outage = False
 
 
+class LanguageUnknownError(BackendError):
+    """The model was trained on other languages than the one it was asked in: on `languages`."""
+
+    key = "language_unknown"
+    outage = False
+
+
 class FirstWordSlowError(BackendError):
     """The model of the entry `entry` wrote nothing for `seconds`, as long as an agent that has a fallback waits."""
 
@@ -204,6 +223,12 @@ class ServerBrokeOffError(BackendError):
     key = "server_broke_off"
 
 
+class ServerNoModelsError(BackendError):
+    """The server at `url` lists no model at all."""
+
+    key = "server_no_models"
+
+
 class ServerModelMissingError(BackendError):
     """The server at `url` does not serve `model`."""
 
@@ -214,6 +239,119 @@ class ServerNoCompletionError(BackendError):
     """The server at `url` continues no raw prompts: it has chat completion only, or none at all."""
 
     key = "server_no_completion"
+
+
+class DownloadError(MorphyError):
+    """A model could not be fetched from a hub."""
+
+
+class HubRepositoryError(DownloadError):
+    """What was entered does not name a repository."""
+
+    key = "hub_repository"
+
+
+class HubUnreachableError(DownloadError):
+    """No connection to the hub at `url`, or no answer in time."""
+
+    key = "hub_unreachable"
+
+
+class HubStatusError(DownloadError):
+    """The hub at `url` answered with the HTTP status `status`."""
+
+    key = "hub_status"
+
+
+class HubAnswerError(DownloadError):
+    """What the hub at `url` sent is not what a hub sends."""
+
+    key = "hub_answer"
+
+
+class HubMissingError(DownloadError):
+    """The hub at `url` has no `repository` with this `revision`, or does not show it without a token."""
+
+    key = "hub_missing"
+
+
+class HubGatedError(DownloadError):
+    """`repository` at the hub `url` is only for those who have accepted its terms."""
+
+    key = "hub_gated"
+
+
+class HubTokenError(DownloadError):
+    """The hub at `url` refused the access token, or wants one."""
+
+    key = "hub_token"
+
+
+class HubNoModelError(DownloadError):
+    """`repository` has no GGUF file."""
+
+    key = "hub_no_model"
+
+
+class HubPartsError(DownloadError):
+    """All GGUF files of `repository` are cut into parts."""
+
+    key = "hub_parts"
+
+
+class DiskFullError(DownloadError):
+    """A download needs `needed` on the disk, which has `free` left."""
+
+    key = "disk_full"
+
+
+class DownloadDamagedError(DownloadError):
+    """What came as `file` is not what the hub lists; it was deleted."""
+
+    key = "download_damaged"
+
+
+class DownloadBrokeOffError(DownloadError):
+    """The connection broke again and again; `done` of `total` is there."""
+
+    key = "download_broke_off"
+
+
+class ServerNoChatError(BackendError):
+    """The server at `url` has no chat endpoint, by which AI tasks are sent to a server."""
+
+    key = "server_no_chat"
+    outage = False
+
+
+class TaskSlowError(MorphyError):
+    """An AI task was not done within `seconds`."""
+
+    key = "task_slow"
+
+
+class TaskCutOffError(MorphyError):
+    """The answer to an AI task did not end within `tokens`."""
+
+    key = "task_cut_off"
+
+
+class TaskFormError(MorphyError):
+    """What a model wrote for an AI task is not of the structure that was asked for; `reason` tells more."""
+
+    key = "task_form"
+
+
+class TaskAttachmentsError(MorphyError):
+    """An AI task has attachments, which the model of `entity` cannot see."""
+
+    key = "task_attachments"
+
+
+class TaskToolsError(MorphyError):
+    """An AI task brings tools, which the model of `entity` cannot use."""
+
+    key = "task_tools"
 
 
 class ControlError(MorphyError):
@@ -350,6 +488,24 @@ class ActionFailedError(ControlError):
     """`device` failed in a way that no one foresaw; the log has it."""
 
     key = "action_failed"
+
+
+class ToolFailedError(ControlError):
+    """`tool` failed; the log has more, or the model was told."""
+
+    key = "tool_failed"
+
+
+class ToolUnknownError(ControlError):
+    """The model called `tool`, and there is no such tool."""
+
+    key = "tool_unknown"
+
+
+class TooManyRoundsError(MorphyError):
+    """The model has replied `rounds` times in one turn, and still not with an answer."""
+
+    key = "too_many_rounds"
 
 
 class SeveralFailedError(ControlError):

@@ -6,13 +6,16 @@ A backend knows no home and no dialect: it continues a prompt.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
 from ..errors import BackendError, EmptyAnswerError
+from .allowance import Allowance
 from .breaker import Breaker
+from .usage import Statistics, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,16 @@ class Completion:
     is not part of it. `grammar` is GBNF (llama.cpp, grammars/README.md) with the start symbol `root`; a backend that
     cannot honour it ignores it. `temperature` 0 is greedy decoding. `caller` is who asks, a conversation say: while
     many wait, callers take turns.
+
+    `family` is whose prompt it is, an agent's say: of each family the last prompt is kept as it was read, and the next
+    one is read from where it leaves that.
+
+    `special` are the special tokens that the prompt holds, ChatML's where it does not say; all else is plain text.
+
+    `messages` are the same prompt as a chat, a role and a text each, for a server that has the model's chat template;
+    messages with calls or results, and `tools`, are as OpenAI's interface has them. Calls come as text then, as JSON in
+    `<tool_call>` tags. `schema` is the JSON schema that `grammar` was made from, for a server that can hold a chat to
+    that alone.
     """
 
     prompt: str
@@ -31,6 +44,11 @@ class Completion:
     max_tokens: int = 256
     temperature: float = 0.0
     caller: str = ""
+    family: str = ""
+    special: tuple[str, ...] = ()
+    messages: tuple[tuple[str, str] | Mapping[str, Any], ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+    schema: Mapping[str, Any] | None = None
 
 
 class Doubtful(str):
@@ -44,24 +62,16 @@ class BackendInfo:
     """What a backend tells about itself.
 
     `model` is the name or file name of the model, `context_length` its window in tokens (None where a server does not
-    say), `chat_template` the template in its metadata, `grammar` whether a GBNF grammar is honoured.
+    say), `chat_template` the template in its metadata, `grammar` whether a GBNF grammar is honoured, `languages` the
+    codes of those it was trained on (None where nobody says), `dialect` the name of the one it says it was trained for.
     """
 
     model: str
     context_length: int | None = None
     chat_template: str | None = None
     grammar: bool = False
-
-
-@dataclass(slots=True)
-class Usage:
-    """What the last finished completion took: tokens, of which `cached_tokens` were not read again, and seconds."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    prefill_s: float = 0.0
-    decode_s: float = 0.0
+    languages: tuple[str, ...] | None = None
+    dialect: str | None = None
 
 
 class Backend(ABC):
@@ -69,9 +79,29 @@ class Backend(ABC):
 
     info: BackendInfo | None = None
     """What it is, as `start` has found out."""
-    usage: Usage | None = None
+    reads_ahead: ClassVar[bool] = False
+    """Whether it may be kept busy while nobody speaks; a server may have others to serve."""
     on_trouble: Callable[[BackendError | None], None] = staticmethod(lambda _: None)
     """Told the reason when the model's process dies again and again, and None when it works again."""
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What its completions took."""
+        return Statistics()
+
+    @cached_property
+    def allowance(self) -> Allowance:
+        """How much it may read ahead while nobody speaks."""
+        return Allowance()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last completion took; to be set with each that ends."""
+        return self.statistics.last
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self.statistics.add(usage)
 
     @cached_property
     def breaker(self) -> Breaker:
@@ -97,8 +127,14 @@ class Backend(ABC):
         """Yield the continuation piece by piece as it is written; raise a BackendError when it breaks off."""
 
     @abstractmethod
-    async def prefill(self, prompt: str) -> None:
-        """Read a prompt ahead of time, so that a completion that starts with it starts sooner; never raises."""
+    async def prefill(
+        self, prompt: str, *, family: str = "", special: Sequence[str] = (), urgent: bool = False
+    ) -> bool:
+        """Read a prompt ahead of time, so that a completion that starts with it starts sooner; never raises.
+
+        `family` and `special` are those of the completion; `urgent` is what someone is about to ask, which goes before
+        what may be asked one day. Returns False when the model was wanted for something else.
+        """
 
     @abstractmethod
     async def count_tokens(self, text: str) -> int | None:

@@ -42,6 +42,8 @@ class Breaker:
         self._closed = False
         self.error: BackendError | None = None
         """What went wrong last; None while closed."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Told of each failure, of requests or of the probe, and when it opens or closes."""
 
     @property
     def open(self) -> bool:
@@ -53,6 +55,8 @@ class Breaker:
         was_closed, self.error = self.error is None, error
         if self._watch is None and not self._closed:
             self._watch = asyncio.create_task(self._until_well(), name="morphy breaker")
+        if not self._closed:
+            self.on_change()
         return was_closed
 
     def succeeded(self) -> bool:
@@ -60,6 +64,8 @@ class Breaker:
         was_closed, self.error = self.error is None, None
         self._pause = self._first_pause
         self._end()
+        if not was_closed:
+            self.on_change()
         return not was_closed
 
     async def _until_well(self) -> None:
@@ -70,11 +76,13 @@ class Breaker:
                 await self._probe()
             except BackendError as error:
                 self.error = error
+                self.on_change()
             except Exception:
                 _LOGGER.exception("Unexpected error while probing a model")
             else:
                 break
         self._watch = None
+        self.on_change()
 
     def _end(self) -> None:
         if self._watch:

@@ -6,15 +6,17 @@ and others that only share OpenAI's interface, such as LM Studio.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
 from ..errors import ServerBadAnswerError, ServerStatusError
-from . import Completion, Usage
+from . import Completion
 from .connection import Connection
 from .sse import EventReader, LineReader, StreamReader
+from .usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,13 @@ class ServerKind:
             body["model"] = model
         if request.stop:
             body["stop"] = list(request.stop)
+        if request.grammar:
+            body |= self.held_to(request.grammar)
         return body
+
+    def held_to(self, grammar: str) -> dict[str, Any]:
+        """Return what a request's body says of a grammar."""
+        return {"grammar": grammar}
 
     def prefill_body(self, prompt: str, model: str | None) -> dict[str, Any]:
         """Return the body of a request that only has the prompt read."""
@@ -61,6 +69,10 @@ class ServerKind:
             return Piece()
         choice = event["choices"][0]
         return Piece(str(choice.get("text") or ""), choice.get("finish_reason") is not None)
+
+    def rest(self) -> str:
+        """Return text that a stream which has ended leaves behind."""
+        return ""
 
     async def count(self, connection: Connection, model: str | None, text: str) -> int | None:
         """Return how many tokens the text has, or None where the server cannot tell."""
@@ -84,9 +96,7 @@ class LlamaServer(ServerKind):
         body["n_predict"] = body.pop("max_tokens")
         body["cache_prompt"] = True
         # So that a stop string which is a special token of the model shows up as text.
-        body["preserved_tokens"] = list(request.stop)
-        if request.grammar:
-            body["grammar"] = request.grammar
+        body["preserved_tokens"] = list(dict.fromkeys((*request.stop, *request.special)))
         return body
 
     @override
@@ -119,13 +129,6 @@ class LlamaCppPython(ServerKind):
     grammar = True
 
     @override
-    def body(self, request: Completion, model: str | None) -> dict[str, Any]:
-        body = super().body(request, model)
-        if request.grammar:
-            body["grammar"] = request.grammar
-        return body
-
-    @override
     async def count(self, connection: Connection, model: str | None, text: str) -> int | None:
         return int((await connection.post("extras/tokenize/count", {"input": text}))["count"])
 
@@ -149,11 +152,11 @@ class Vllm(ServerKind):
     def body(self, request: Completion, model: str | None) -> dict[str, Any]:
         body = super().body(request, model)
         body["skip_special_tokens"] = False  # else a stop string that is a special token is never seen
-        if request.grammar and self._old:
-            body["guided_grammar"] = request.grammar
-        elif request.grammar:
-            body["structured_outputs"] = {"grammar": request.grammar}
         return body
+
+    @override
+    def held_to(self, grammar: str) -> dict[str, Any]:
+        return {"guided_grammar": grammar} if self._old else {"structured_outputs": {"grammar": grammar}}
 
     @override
     async def count(self, connection: Connection, model: str | None, text: str) -> int | None:
@@ -190,6 +193,74 @@ class Ollama(ServerKind):
             decode_s=int(event.get("eval_duration") or 0) / 1e9,
         )
         return Piece(str(event.get("response") or ""), True, usage)
+
+
+class Chat(ServerKind):
+    """The chat endpoint of a server, for messages that its own template frames; OpenAI's interface on all of them.
+
+    Where there is no GBNF, a JSON schema is sent as OpenAI has it; Ollama and LM Studio read that too.
+    """
+
+    path = "v1/chat/completions"
+
+    def __init__(self, server: ServerKind) -> None:
+        """Be the chat of a server of this kind, for one answer."""
+        self._server = server
+        self._calls: dict[int, dict[str, str]] = {}
+
+    @override
+    def body(self, request: Completion, model: str | None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "messages": [
+                message if isinstance(message, Mapping) else {"role": message[0], "content": message[1]}
+                for message in request.messages
+            ],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "stream": True,
+        }
+        if model:
+            body["model"] = model
+        if request.tools:
+            body |= {"tools": list(request.tools), "tool_choice": "auto"}
+        elif request.grammar:
+            body |= self._server.held_to(request.grammar)
+        elif request.schema is not None:
+            schema = {"name": "answer", "schema": request.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    @override
+    def read(self, event: Mapping[str, Any]) -> Piece:
+        if not event["choices"]:
+            return Piece()
+        choice = event["choices"][0]
+        delta = choice["delta"]
+        for part in delta.get("tool_calls") or ():
+            self._add(part)
+        finished = choice.get("finish_reason") is not None
+        text = str(delta.get("content") or "") + (self.rest() if finished else "")
+        return Piece(text, finished, _timings(event.get("timings")))
+
+    def _add(self, part: Mapping[str, Any]) -> None:
+        """Put a fragment to its call: the name comes once, the arguments piece by piece."""
+        index = part.get("index")
+        call = self._calls.setdefault(
+            index if isinstance(index, int) else len(self._calls), {"id": "", "name": "", "arguments": ""}
+        )
+        function = part.get("function") or {}
+        call["id"] = call["id"] or str(part.get("id") or "")
+        call["name"] = call["name"] or str(function.get("name") or "")
+        arguments = function.get("arguments") or ""
+        call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+    @override
+    def rest(self) -> str:
+        """Return the calls that were made, as text: each as JSON in tags."""
+        calls, self._calls = self._calls, {}
+        return "".join(
+            f"\n<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls.values()
+        )
 
 
 async def probe_kind(connection: Connection) -> ServerKind:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final, override
+from typing import ClassVar, Final, override
 
 from ..dialect import SPECIAL_TOKENS
 from ..errors import (
@@ -29,10 +29,11 @@ from ..errors import (
     WorkerDiedError,
     WorkerSilentError,
 )
-from . import Backend, BackendInfo, Completion, Doubtful, Usage
+from . import Backend, BackendInfo, Completion, Doubtful
 from .line import WaitingLine
 from .model_file import Fingerprint
 from .process import Channel, Message, WorkerProcess, again
+from .usage import Usage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ class LocalBackend(Backend):
     followed by an attempt at once, more of them in a row by a pause in which requests fail with the last reason.
     """
 
+    reads_ahead: ClassVar[bool] = True
+
     def __init__(
         self,
         model_path: Path,
@@ -93,19 +96,22 @@ class LocalBackend(Backend):
         context_length: int,
         threads: int | None = None,
         interpreter: str = sys.executable,
+        packages: Path | None = None,
         silence: float = 60,
         known: Fingerprint | None = None,
     ) -> None:
         """Describe the model; nothing runs before `start` or the first request.
 
         `context_length` is in tokens and at most what the model was trained for; `threads` None leaves one core to
-        others; `interpreter` is a Python (3.11 or newer) that has llama-cpp-python; `silence` is how many seconds may
-        pass without a sign of life while a request runs; `known` is the file that was accepted, None to accept any.
+        others; `interpreter` is a Python (3.11 or newer), `packages` the folder with its llama-cpp-python, None where
+        it has one of its own; `silence` is how many seconds may pass without a sign of life while a request runs;
+        `known` is the file that was accepted, None to accept any.
         """
         self._model_path = model_path
         self._context_length = context_length
         self._threads = threads
         self._interpreter = interpreter
+        self.packages = packages
         self._silence = silence
         self.file = known
         self._starting = asyncio.Lock()
@@ -164,7 +170,7 @@ class LocalBackend(Backend):
         if self._closed:
             raise WorkerDiedError(reason="closed")
         try:
-            self._process = process = await WorkerProcess.spawn(self._interpreter, LOAD_SILENCE)
+            self._process = process = await WorkerProcess.spawn(self._interpreter, LOAD_SILENCE, self.packages)
         except (FileNotFoundError, PermissionError) as error:
             raise RuntimeMissingError(reason=error.strerror or str(error)) from error
         except OSError as error:  # no memory, no descriptors, or too many processes
@@ -204,7 +210,9 @@ class LocalBackend(Backend):
                 model=done["model"] or self._model_path.stem,
                 context_length=int(done["context_length"]),
                 chat_template=done["chat_template"],
+                languages=tuple(done["languages"]) if done["languages"] else None,
                 grammar=True,
+                dialect=done.get("dialect"),
             )
 
     @override
@@ -229,11 +237,12 @@ class LocalBackend(Backend):
         empty = True
         with await self._line.enter(request.caller) as place:
             process = await self._running()
-            for prefill in self._prefills:
-                prefill.cancel()
+            self._stop_prefills()
             channel = process.request(
                 "complete",
                 prompt=request.prompt,
+                family=request.family,
+                special=request.special,
                 stop=request.stop,
                 grammar=request.grammar,
                 max_tokens=request.max_tokens,
@@ -268,21 +277,38 @@ class LocalBackend(Backend):
                 await process.close()
 
     @override
-    async def prefill(self, prompt: str) -> None:
+    async def prefill(
+        self, prompt: str, *, family: str = "", special: Sequence[str] = (), urgent: bool = False
+    ) -> bool:
         """Read a prompt ahead of time, unless the model is busy. A completion that comes meanwhile goes first."""
-        if self._line.busy or self._prefills:
-            return
         try:
             self._check(prompt)
-            channel = (await self._running()).request("prefill", prompt=prompt)
+            process = await self._running()
+            if self._line.busy:
+                return False
+            if urgent:
+                self._stop_prefills()
+            channel = process.request("prefill", prompt=prompt, family=family, special=tuple(special))
             self._prefills.add(channel)
             try:
-                await channel.result()
+                answer = await channel.result()
             finally:
                 channel.close()
+                stopped = channel not in self._prefills
                 self._prefills.discard(channel)
+            if not urgent:
+                with _understanding():
+                    self.allowance.spend(float(answer.get("done", {}).get("prefill_s", 0)))
         except BackendError as error:
             _LOGGER.debug("Could not read ahead: %s", error)
+            return True
+        return not stopped
+
+    def _stop_prefills(self) -> None:
+        """Have the model free for something that matters more; what it has read by then is kept."""
+        for prefill in self._prefills:
+            prefill.cancel()
+        self._prefills.clear()
 
     @override
     async def count_tokens(self, text: str) -> int | None:

@@ -100,17 +100,21 @@ class WorkerProcess:
         self._answers_task = asyncio.create_task(self._hand_out(process.stdout))
 
     @classmethod
-    async def spawn(cls, interpreter: str, silence: float) -> Self:
-        """Start the script. Raises OSError when the interpreter cannot be run."""
+    async def spawn(cls, interpreter: str, silence: float, packages: Path | None = None) -> Self:
+        """Start the script, with no packages but those in the folder, if one is given.
+
+        Raises OSError when the interpreter cannot be run.
+        """
         process = await asyncio.create_subprocess_exec(
             interpreter,
             "-P",  # the script's own folder holds modules of Home Assistant's side
+            *(["-S"] if packages else []),  # nor are the interpreter's own packages looked at
             str(WORKER),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_LINE,
-            env=_environment(interpreter),
+            env=_environment(interpreter, packages),
         )
         return cls(process, silence)
 
@@ -264,13 +268,15 @@ def _answer(line: bytes) -> Message:
     return answer
 
 
-def _environment(interpreter: str) -> dict[str, str]:
+def _environment(interpreter: str, packages: Path | None) -> dict[str, str]:
     """Return the environment of the child, without what is secret in Home Assistant's: the supervisor's token, say.
 
-    In the same Python it finds the same packages as Home Assistant.
+    Where no packages are named, in the same Python it finds the same ones as Home Assistant.
     """
     environment = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT)}
     environment["GGML_NO_BACKTRACE"] = "1"  # a failed assertion would start a debugger
-    if interpreter == sys.executable:
+    if packages:
+        environment["PYTHONPATH"] = str(packages)
+    elif interpreter == sys.executable:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     return environment

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, override
@@ -21,13 +21,15 @@ from ..errors import (
     PromptTooLongError,
     ServerBrokeOffError,
     ServerModelMissingError,
+    ServerNoChatError,
     ServerNoCompletionError,
 )
-from . import Backend, BackendInfo, Completion, Usage
+from . import Backend, BackendInfo, Completion
 from .connection import Connection, RefusalError
-from .kinds import Piece, ServerKind, list_models, probe_kind
+from .kinds import Chat, Piece, ServerKind, list_models, probe_kind
 from .line import Place, WaitingLine
-from .worker import StopFilter
+from .sampling import StopFilter
+from .usage import Usage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -146,7 +148,10 @@ class RemoteBackend(Backend):
                     raise
                 if isinstance(error, RefusalError) and request.grammar and kind.grammar and _about_grammar(error):
                     _LOGGER.warning("%s refuses the grammar; going on without: %s", kind.name, error.message)
-                    kind.grammar = False
+                    if request.messages:
+                        request = replace(request, grammar=None)  # the schema may do, and other grammars still may
+                    else:
+                        kind.grammar = False
                 elif not _passing(error):
                     raise
             await asyncio.sleep(pause)
@@ -159,7 +164,9 @@ class RemoteBackend(Backend):
     async def _answer(self, kind: ServerKind, request: Completion) -> AsyncGenerator[str]:
         """Yield the answer to one request, within its limits whatever the server does."""
         stop, meter, empty = StopFilter(request.stop), _Meter(request.max_tokens), True
-        body = kind.body(request if kind.grammar else replace(request, grammar=None), self._model)
+        asked = request if kind.grammar else replace(request, grammar=None)
+        kind = Chat(kind) if request.messages else kind
+        body = kind.body(asked, self._model)
         async with contextlib.aclosing(self._stream(kind, body, request.max_tokens)) as pieces:
             async for piece in pieces:
                 if not meter.take(piece):
@@ -193,7 +200,7 @@ class RemoteBackend(Backend):
                         if events > EVENTS_PER_TOKEN * max_tokens + 64:
                             raise connection.bad_answer("its answer does not end")
         except RefusalError as refusal:
-            raise self._refined(refusal) from None
+            raise self._refined(refusal, kind) from None
         except ValueError as error:
             raise connection.bad_answer(str(error)) from error
         raise ServerBrokeOffError(url=connection.url)
@@ -201,7 +208,7 @@ class RemoteBackend(Backend):
     def _read(self, kind: ServerKind, event: str) -> Piece:
         """Return what an event says. Raises ServerBadAnswerError."""
         if event.strip() == _DONE:
-            return Piece(finished=True)
+            return Piece(kind.rest(), finished=True)
         try:
             data = json.loads(event)
             if "error" in data:
@@ -212,13 +219,14 @@ class RemoteBackend(Backend):
         except ValueError, LookupError, TypeError, AttributeError:
             raise self._connection.bad_answer("an event is not what such a server sends") from None
 
-    def _refined(self, refusal: RefusalError) -> BackendError:
+    def _refined(self, refusal: RefusalError, kind: ServerKind) -> BackendError:
         """Return what a refused completion means, where that is known."""
         if refusal.status == HTTPStatus.NOT_FOUND:
             self._kind = None  # another server may have taken its place: look again next time
             if "model" in refusal.message.lower():
                 return ServerModelMissingError(url=self._connection.url, model=self._model or "")
-            return ServerNoCompletionError(url=self._connection.url)
+            missing = ServerNoChatError if isinstance(kind, Chat) else ServerNoCompletionError
+            return missing(url=self._connection.url)
         if refusal.details.get("type") == "exceed_context_size_error":  # llama.cpp
             tokens, length = refusal.details.get("n_prompt_tokens"), refusal.details.get("n_ctx")
             return PromptTooLongError(tokens=str(tokens), context_length=str(length))
@@ -227,7 +235,9 @@ class RemoteBackend(Backend):
         return refusal
 
     @override
-    async def prefill(self, prompt: str) -> None:
+    async def prefill(
+        self, prompt: str, *, family: str = "", special: Sequence[str] = (), urgent: bool = False
+    ) -> bool:
         """Have the server read a prompt ahead of time, so that it is in its cache."""
         try:
             kind = self._kind = self._kind or await probe_kind(self._connection)
@@ -235,6 +245,7 @@ class RemoteBackend(Backend):
                 await self._drain(kind, kind.prefill_body(prompt, self._model))
         except BackendError as error:
             _LOGGER.debug("Could not read ahead: %s", error)
+        return True
 
     async def _drain(self, kind: ServerKind, body: dict[str, Any]) -> None:
         async with contextlib.aclosing(self._stream(kind, body)) as pieces:

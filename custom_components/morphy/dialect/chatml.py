@@ -19,12 +19,17 @@ def chat(system: str, request: str, history: Sequence[Turn] = ()) -> str:
 
     The system text is a dialect's own and stands as it is; what was said is data.
     """
-    earlier = (_message("user", words(turn.request)) + _message("assistant", _answer(turn.answer)) for turn in history)
+    earlier = (_message("user", words(turn.request)) + _message("assistant", _lines(turn.answer)) for turn in history)
     return f"{_message('system', system)}{''.join(earlier)}{_message('user', words(request))}{START}assistant\n"
 
 
-def _answer(text: str) -> str:
-    """Return an earlier answer: the only data that may have more than one line."""
+def instruct(system: str, request: str) -> str:
+    """Return the prompt of a task that is no talk about a home: both texts keep their lines, and are data."""
+    return f"{_message('system', _lines(system))}{_message('user', _lines(request))}{START}assistant\n"
+
+
+def _lines(text: str) -> str:
+    """Return data that may have more than one line: an earlier answer, or a task."""
     return inert("\n".join(map(one_line, text.split("\n"))))
 
 

@@ -49,7 +49,7 @@ _LONGEST_NAME = 6
 """Words of a name that is looked for whole."""
 _WORTH_TELLING = 0.3
 """The share of the best device's worth from which on another is told, if there is room."""
-_FEWEST = 4
+_FEWEST = 16
 """Devices that are told whatever they are worth."""
 _MOST_KINDS = 8
 """Meanings of a word that is no mere guess."""
