@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import Stopped, TrainingError
+from .errors import RecipeError, Stopped, TrainingError
 
 _STEPS = ("pretrain", "tune", "merge", "export", "evaluate")
-"""What `all` does, in this order."""
+"""What `all` does, in this order; of these, only what the recipe has sections for."""
 
 
 def _training() -> Path:
@@ -44,10 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _HELP.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "--recipe", type=Path, help="YAML file (default: that of the run, else recipes/morphy.yaml)"
-        )
-        command.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file's name>)")
+        if name == "smoke":
+            command.add_argument("recipes", type=Path, nargs="*", metavar="RECIPE", help="YAML files")
+            command.add_argument("--all", action="store_true", help="every recipe in recipes/")
+        else:
+            command.add_argument(
+                "--recipe", type=Path, help="YAML file (default: that of the run, else recipes/morphy.yaml)"
+            )
+            command.add_argument("--run", type=Path, help="run folder (default: runs/<recipe file's name>)")
         command.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
         if name in ("pretrain", "tune", "ablate", "export", "all"):
             command.add_argument(
@@ -103,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
                 default="all",
                 help="all: bit by bit; half: in bfloat16; weights: that without the optimisers (default all)",
             )
+        if name == "merge":
+            command.add_argument("--adapter", type=Path, help="folder of another adapter for the same base model")
         if name == "unpack":
             command.add_argument("pieces", type=Path, help="folder of the pieces")
         if name == "report":
@@ -132,6 +138,11 @@ def _machine(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
 
     deadline = None if arguments.stretch is None else arguments.begun + 60 * arguments.stretch
     return machine(arguments.device, arguments.micro_tokens, arguments.workers, deadline)
+
+
+def _need(has: bool, instead: str) -> None:
+    if not has:
+        raise RecipeError(f"This recipe has no such step: {instead}")
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
@@ -181,6 +192,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     from .pretrain import estimate, pretrain
 
     recipe, folder = _context(arguments)
+    _need(recipe.from_nothing, "its base model is there already: run `morphy-train tune`")
     machine = _machine(arguments)
     if arguments.estimate:
         print(estimate(recipe, generator(recipe.languages), arguments.minutes, arguments.tokens, machine))
@@ -201,6 +213,12 @@ def _tune(arguments: argparse.Namespace) -> None:
     from .tune import tune
 
     recipe, folder = _context(arguments)
+    if recipe.base:
+        from .family import sft
+
+        print(json.dumps(sft.tune(recipe, folder, machine=_machine(arguments)), indent=1))
+        return
+    _need(recipe.from_nothing, "it blends models and trains none: run `morphy-train blend`")
     tune(recipe, folder, generator(recipe.languages), tokens=arguments.tune_tokens, machine=_machine(arguments))
 
 
@@ -217,7 +235,35 @@ def _ablate(arguments: argparse.Namespace) -> None:
 def _merge(arguments: argparse.Namespace) -> None:
     from .tune import merge
 
-    print(merge(*_context(arguments)))
+    recipe, folder = _context(arguments)
+    if recipe.base:
+        from .family.merge import merge as merge_into_base
+
+        print(merge_into_base(recipe, folder, arguments.adapter))
+        return
+    print(merge(recipe, folder))
+
+
+def _blend(arguments: argparse.Namespace) -> None:
+    recipe, folder = _context(arguments)
+    _need(recipe.blend is not None, "it has no section blend")
+    from .family.blend import blend
+
+    print(blend(recipe, folder))
+
+
+def _smoke(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from .errors import RunError
+    from .family.smoke import smoke
+
+    torch.set_num_threads(arguments.threads)
+    recipes = sorted((_training() / "recipes").glob("*.yaml")) if arguments.all else arguments.recipes
+    if not recipes:
+        raise RunError("Name recipes to run at toy size, or --all")
+    if failed := smoke(recipes):
+        raise RunError(f"{len(failed)} of {len(recipes)} recipes failed: {', '.join(failed)}")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -228,6 +274,11 @@ def _export(arguments: argparse.Namespace) -> None:
     from .machine import machine
 
     recipe, folder = _context(arguments)
+    if not recipe.from_nothing:
+        from .family.export import export as export_family
+
+        export_family(recipe, folder)
+        return
     dialect = get_dialect(recipe.dialect)
     least = None
     if recipe.export.sure_calls < 1:
@@ -247,10 +298,12 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from .data import generator
-    from .dialect import get_dialect
+    from .dialect import DIALECTS, get_dialect
     from .evaluate import compared, evaluate, evaluate_sizes
 
     recipe, folder = _context(arguments)
+    if recipe.dialect not in DIALECTS:
+        raise RecipeError(f"evaluate asks about homes, and the dialect {recipe.dialect} tells of none")
     dialect, source, threads = get_dialect(recipe.dialect), generator(recipe.languages), arguments.threads
     files = [folder.gguf / f"morphy-{name}.gguf" for name in recipe.export.quantisations]
     if not arguments.all_files:
@@ -291,7 +344,12 @@ def _unpack(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from .report import report
 
-    _, folder = _context(arguments)
+    recipe, folder = _context(arguments)
+    if recipe.base:
+        from .family.charts import draw_run
+
+        print(*draw_run(folder), sep="\n")
+        return
     for file in report(folder, arguments.harness, arguments.built_in):
         print(file)
 
@@ -300,9 +358,19 @@ def _all(arguments: argparse.Namespace) -> None:
     if arguments.estimate:
         _pretrain(arguments)
         return
-    evaluation = _parser().parse_args(["evaluate", "--misses", "0"])
-    arguments = argparse.Namespace(**vars(evaluation) | vars(arguments))
-    for step in _STEPS[: _STEPS.index(arguments.until) + 1]:
+    from .dialect import DIALECTS
+
+    defaults = vars(_parser().parse_args(["evaluate", "--misses", "0"])) | vars(_parser().parse_args(["merge"]))
+    arguments = argparse.Namespace(**defaults | vars(arguments))
+    recipe, _ = _context(arguments)
+    steps = _STEPS[: _STEPS.index(arguments.until) + 1]
+    if recipe.dialect not in DIALECTS:
+        steps = tuple(step for step in steps if step != "evaluate")
+    if recipe.base:
+        steps = tuple(step for step in steps if step != "pretrain")
+    elif not recipe.from_nothing:
+        steps = ("blend", *(step for step in steps if step not in ("pretrain", "tune", "merge")))
+    for step in steps:
         print(f"== {step}", flush=True)
         _COMMANDS[step](arguments)
 
@@ -314,11 +382,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "tune": _tune,
     "ablate": _ablate,
     "merge": _merge,
+    "blend": _blend,
     "export": _export,
     "evaluate": _evaluate,
     "report": _report,
     "pack": _pack,
     "unpack": _unpack,
+    "smoke": _smoke,
     "all": _all,
 }
 
@@ -326,14 +396,16 @@ _HELP = {
     "corpus": "print generated examples, or figures about them",
     "leaks": "fail when the generator makes sentences, homes or rare names of an evaluation",
     "pretrain": "train tokenizer and base model from nothing; goes on where it stopped",
-    "tune": "train the LoRA that teaches ChatML; goes on where it stopped",
+    "tune": "train the LoRA that teaches ChatML, or fine-tune the recipe's base model; goes on where it stopped",
     "ablate": "tune the base model in several ways for the same tokens, in one table",
     "merge": "fold the LoRA into the base model",
+    "blend": "merge several models into one, as the recipe's mergekit configuration says",
     "export": "write GGUF files, quantise them, and compare them with transformers",
     "evaluate": "ask a GGUF file requests about generated homes, with grammar",
     "report": "draw learning curves and accuracy as PNG files",
     "pack": "put what a run needs to go on elsewhere into pieces of a given size",
     "unpack": "make a run folder of such pieces again",
+    "smoke": "run recipes from their first step to their last at toy size, on the CPU",
     "all": "every step, from an empty folder to quantised GGUF files",
 }
 

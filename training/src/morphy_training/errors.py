@@ -23,6 +23,14 @@ class PackError(TrainingError):
     """Pieces of a run that are missing, damaged or too many."""
 
 
+class DataError(TrainingError):
+    """Training data that cannot be read; the text names the file and the line."""
+
+
+class BaseModelError(TrainingError):
+    """A base model that cannot be loaded, has no embeddings or head to train, or is not that of an adapter."""
+
+
 class ExportError(TrainingError):
     """A model that cannot be written as GGUF, or whose GGUF does not answer like the original."""
 

@@ -81,6 +81,7 @@ def _write_about(writer: gguf.GGUFWriter, recipe: Recipe) -> None:
     writer.add_description(recipe.description)
     writer.add_license(recipe.license)
     writer.add_string("morphy.dialect", recipe.dialect)
+    writer.add_string("morphy.languages", ",".join(recipe.languages))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
@@ -177,24 +178,50 @@ class Parity:
         )
 
 
-def parity(model_folder: Path, path: Path, texts: list[str], new_tokens: int = 24) -> Parity:
-    """Compare a GGUF file with the model it was made from: tokens, last logits and greedy continuations of `texts`."""
-    llama_cpp = _llama_cpp()
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What transformers makes of texts: their tokens, the logits after each, the likeliest tokens that follow."""
+
+    texts: tuple[str, ...]
+    ids: tuple[list[int], ...]
+    logits: tuple[np.ndarray[Any, Any], ...]
+    followed: tuple[list[int], ...]
+    begun: bool
+    """Whether the texts begin as the model is to see them; otherwise tokenizers put their own token in front."""
+
+
+def reference(model_folder: Path, texts: list[str], new_tokens: int = 24, *, begun: bool = True) -> Reference:
+    """Ask the saved model, in 32 bits, once for all files that are compared with it."""
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).train(False)
     tokenizer = tokenizers.load(model_folder)
-    llama = llama_cpp.Llama(str(path), n_ctx=model.config.max_position_embeddings, n_threads=1, verbose=False)
+    ids = tuple(tokenizer.encode(text, add_special_tokens=not begun) for text in texts)
+    answers = [_continue(model, one, new_tokens) for one in ids]
+    logits, followed = tuple(first for _, first in answers), tuple(written for written, _ in answers)
+    return Reference(tuple(texts), ids, logits, followed, begun)
+
+
+def parity(model_folder: Path, path: Path, texts: list[str]) -> Parity:
+    """Compare a GGUF file with the model it was made from: tokens, last logits and greedy continuations of `texts`."""
+    return compare(reference(model_folder, texts), path)
+
+
+def compare(expected: Reference, path: Path) -> Parity:
+    """Compare a GGUF file with what transformers made of texts."""
+    llama_cpp = _llama_cpp()
+    longest = max(map(len, expected.ids)) + max(map(len, expected.followed))
+    llama = llama_cpp.Llama(str(path), n_ctx=longest, n_threads=1, verbose=False)
     tokens = greedy = 0
     largest, spread = 0.0, 0.0
-    for text in texts:
-        ids = tokenizer.encode(text, add_special_tokens=False)
-        tokens += llama.tokenize(text.encode(), add_bos=False, special=True) == ids
-        theirs, logits = _continue_llama(llama, ids, new_tokens)
-        ours, expected = _continue(model, ids, new_tokens)
-        greedy += theirs == ours
-        largest = max(largest, float(np.abs(logits - expected).max()))
-        spread = max(spread, float(expected.std()))
+    for text, ids, logits, followed in zip(
+        expected.texts, expected.ids, expected.logits, expected.followed, strict=True
+    ):
+        tokens += llama.tokenize(text.encode(), add_bos=not expected.begun, special=True) == ids
+        theirs, first = _continue_llama(llama, ids, len(followed))
+        greedy += theirs == followed
+        largest = max(largest, float(np.abs(first - logits).max()))
+        spread = max(spread, float(logits.std()))
     llama.close()
-    return Parity(len(texts), tokens, greedy, largest, spread)
+    return Parity(len(expected.texts), tokens, greedy, largest, spread)
 
 
 @torch.inference_mode()

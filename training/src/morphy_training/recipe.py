@@ -1,7 +1,9 @@
 """A recipe: everything that decides what a model becomes, read from a YAML file in `training/recipes/`.
 
-A recipe and a seed give the same model again on the same machine. An unknown key is an error that names the nearest
-known one, so that a typo never costs hours.
+A model begins in one of three ways: from nothing (`tokenizer`, `model`, `pretrain`, `tune`), from a base model that
+others have trained (`base`, `data`, `sft`), or from models that are merged into one (`blend`). A recipe and a seed give
+the same model again on the same machine. An unknown key is an error that names the nearest known one, so that a typo
+never costs hours.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ T = TypeVar("T")
 
 BLOCKS = ("conv", "attention")
 """The kinds of block a model may be built of: LFM2's gated short convolution, and attention."""
+
+FORMATS = ("home", "messages", "hermes", "glaive", "functionary")
+"""What a line of data may look like; `home` is what the generator makes, the others are read by family/formats.py."""
+
+_FROM_NOTHING = ("tokenizer", "model", "pretrain", "tune")
+"""The sections of a model that is trained from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,111 @@ class ExportRecipe:
 
     quantisations: tuple[str, ...] = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_L")
     bundle: str = "Q8_0"
-    sure_calls: float = 0.99
+    sure_calls: float = 0.998
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRecipe:
+    """A base model that others have trained: a folder or a hub id, with its revision there.
+
+    `dtype` is what its weights are loaded in; `quantise: nf4` holds them in 4 bits while adapters are trained (QLoRA).
+    """
+
+    model: str = ""
+    revision: str | None = None
+    dtype: str = "bfloat16"
+    quantise: str = "none"
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise RecipeError("base.model must name a folder or a model of the hub")
+        _one_of("base.dtype", self.dtype, ("bfloat16", "float32"))
+        _one_of("base.quantise", self.quantise, ("none", "nf4"))
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecipe:
+    """One source of conversations: `home` (the generator), a file of JSON lines, or `hub:<owner>/<name>[/<subset>]`.
+
+    `weight` is how often it is drawn beside the others. `count` is how many conversations are made or taken at most; 0
+    takes all, which the generator, without an end, has not. `split` is that of a dataset of the hub.
+    `skip_wrong` leaves out and counts what cannot be understood, for data of others; without it that is an error.
+    """
+
+    source: str = ""
+    format: str = "messages"
+    weight: float = 1.0
+    count: int = 0
+    split: str = "train"
+    skip_wrong: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise RecipeError("data: every entry needs a source: home, a file, or hub:<owner>/<name>")
+        if self.source.startswith("hub:") and self.source.count("/") not in (1, 2):
+            raise RecipeError(f"data.source: {self.source} is not hub:<owner>/<name> or hub:<owner>/<name>/<subset>")
+        _one_of("data.format", self.format, FORMATS)
+        if (self.source == "home") != (self.format == "home"):
+            raise RecipeError("data: the source home has the format home, and nothing else has")
+        if self.source == "home" and not self.count:
+            raise RecipeError("data: the generator never ends, so the source home needs a count")
+        if self.weight <= 0 or self.count < 0:
+            raise RecipeError("data: weight must be above 0, and count not below")
+
+
+@dataclass(frozen=True, slots=True)
+class SftRecipe:
+    """Supervised fine-tuning of a base model: with adapters (`lora`) or of all weights (`full`).
+
+    `targets` is peft's: `all-linear` is every linear layer but the head. `embeddings` trains and saves embeddings and
+    head whole beside the adapters, as new tokens need it. `add_tokens` are such tokens; `chatml` among them stands for
+    those of ChatML, with its end of an answer and its template. `length` is in tokens, and longer conversations are
+    left out; `batch` is one step of the optimiser, and `micro_batch` what is computed at once, in conversations.
+    `epochs` counts passes over the data; `steps` above 0 ends the run there instead. `warmup` is a share of the steps,
+    `held_out` of the data; the run is evaluated `evaluations` times on what is held out, and `keep_best` keeps
+    the checkpoint with the lowest loss there. `checkpointing` computes activations twice to save memory.
+    """
+
+    method: str = "lora"
+    rank: int = 256
+    alpha: int = 512
+    dropout: float = 0.0
+    targets: str = "all-linear"
+    embeddings: bool = False
+    add_tokens: tuple[str, ...] = ()
+    length: int = 2048
+    batch: int = 32
+    micro_batch: int = 1
+    lr: float = 1e-4
+    scheduler: str = "cosine"
+    optimiser: str = "adamw_torch"
+    epochs: float = 1.0
+    steps: int = 0
+    weight_decay: float = 0.0
+    warmup: float = 0.03
+    checkpointing: bool = True
+    held_out: float = 0.02
+    evaluations: int = 10
+    keep_best: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of("sft.method", self.method, ("lora", "full"))
+        if self.micro_batch < 1 or self.batch % self.micro_batch:
+            raise RecipeError("sft: batch must divide by micro_batch")
+        if not 0 < self.held_out < 1:
+            raise RecipeError("sft.held_out is a share of the data, above 0 and below 1")
+        if self.evaluations < 1:
+            raise RecipeError("sft.evaluations must be 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model, from its tokenizer to its GGUF; `languages` are folders of `generator/data`, heard equally often."""
+    """One model, from its beginning to its GGUF; `languages` are folders of `generator/data`, heard equally often.
+
+    `architecture` is what transformers calls the kind of model that `base` or `blend` begins with (`model_type`):
+    another one is an error before anything is trained, and `smoke` makes a tiny one of it.
+    `blend` is mergekit's own YAML: inline, the path of such a file, or a list of either, merged one after another.
+    """
 
     name: str = "Morphy"
     description: str = "Controls a home through Home Assistant."
@@ -129,7 +236,29 @@ class Recipe:
     model: ModelRecipe = field(default_factory=ModelRecipe)
     pretrain: PretrainRecipe = field(default_factory=PretrainRecipe)
     tune: TuneRecipe = field(default_factory=TuneRecipe)
+    architecture: str = ""
+    base: BaseRecipe | None = None
+    data: tuple[DataRecipe, ...] = ()
+    sft: SftRecipe | None = None
+    blend: Any = None
     export: ExportRecipe = field(default_factory=ExportRecipe)
+
+    def __post_init__(self) -> None:
+        if not self.from_nothing and not self.architecture:
+            raise RecipeError("A recipe with base or blend names its architecture, such as mistral")
+        if self.base and self.blend is not None:
+            raise RecipeError("A recipe has base or blend, not both")
+        if bool(self.base) != bool(self.sft) or bool(self.base) != bool(self.data):
+            raise RecipeError("base, data and sft belong together: a recipe has all three or none")
+        if self.base and self.base.quantise != "none" and self.sft and self.sft.method == "full":
+            raise RecipeError("base.quantise: only adapters can be trained on a quantised model (sft.method: lora)")
+        if self.blend is not None and not (isinstance(self.blend, (dict, str, list)) and self.blend):
+            raise RecipeError("blend must be mergekit's YAML, the path of a file of it, or a list of either")
+
+    @property
+    def from_nothing(self) -> bool:
+        """Whether tokenizer and base model are made here."""
+        return self.base is None and self.blend is None
 
 
 def load(path: Path) -> Recipe:
@@ -145,18 +274,30 @@ def load(path: Path) -> Recipe:
 
 def parse(content: Any) -> Recipe:
     """Turn a mapping, as YAML gives it, into a Recipe; RecipeError names the key that is wrong."""
-    return _build(Recipe, content, "")
+    recipe = _build(Recipe, content, "")
+    if not recipe.from_nothing and (misplaced := [name for name in _FROM_NOTHING if name in content]):
+        raise RecipeError(f"{misplaced[0]} belongs to a model trained from nothing, not beside base or blend")
+    return recipe
 
 
 def dump(recipe: Recipe) -> str:
     """The recipe as YAML, every value written out; `parse` reads it back to an equal Recipe."""
-    return yaml.safe_dump(_plain(dataclasses.asdict(recipe)), sort_keys=False, allow_unicode=True)
+    content = _plain(dataclasses.asdict(recipe))
+    left_out = () if recipe.from_nothing else _FROM_NOTHING
+    kept = {key: value for key, value in content.items() if key not in left_out and value not in (None, [], "")}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _one_of(where: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)
+        raise RecipeError(f"{where}: {value!r} is none of {', '.join(known)}; did you mean {near[0]}?")
 
 
 def _build(kind: type[T], content: Any, where: str) -> T:
@@ -171,12 +312,16 @@ def _build(kind: type[T], content: Any, where: str) -> T:
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
+    if hint is Any:
+        return value
+    if isinstance(hint, types.UnionType):  # X | None
+        return None if value is None else _value(hint.__args__[0], value, where)
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast("type[Any]", hint), value, f"{where}.")
     if isinstance(hint, types.GenericAlias):
         if not isinstance(value, list):
             raise RecipeError(f"{where} must be a list, not {value!r}")
-        return tuple(_value(hint.__args__[0], item, where) for item in value)
+        return tuple(_value(hint.__args__[0], item, f"{where}[{place}]") for place, item in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:

@@ -3,7 +3,9 @@
 - `recipe.yaml`, `versions.json`: what the run was made from
 - `tokenizer/`: of the base model
 - `pretrain/checkpoint/`, `pretrain/log.jsonl`: the base model
-- `tune/checkpoint/`, `tune/log.jsonl`: the LoRA adapter, with its tokenizer
+- `tune/checkpoint/`, `tune/log.jsonl`: the LoRA adapter (or the model that was tuned whole), with its tokenizer
+- `tune/checkpoint-*/`, `metrics.json`: of a base model's fine-tuning, where it goes on from, and what it came to
+- `blend/`: what a chain of merges has made so far, until its last one is done
 - `merged/`: the whole model
 - `gguf/`: one file for each quantisation
 - `evaluation.json`, `report/`: how the bundled file answers, and pictures of the run
@@ -21,7 +23,10 @@ from pathlib import Path
 from .errors import RunError
 from .recipe import Recipe, dump, load
 
-_PACKAGES = ("torch", "transformers", "peft", "tokenizers", "gguf", "numpy")
+_PACKAGES = (
+    *("torch", "transformers", "peft", "tokenizers", "gguf", "numpy"),
+    *("trl", "datasets", "accelerate", "bitsandbytes", "mergekit", "llama-cpp-python"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from . import tokenizer as tokenizers
 from .data import Encoder, Source, Weights
 from .dialect import get_dialect
+from .embeddings import embedding_names, is_tied, untie
 from .errors import RunError
 from .loop import CHECKPOINT, DEFAULT_PACE, Pace, Run, Schedule
 from .machine import CPU, Machine
@@ -88,35 +88,6 @@ def lora_config(model: PreTrainedModel, recipe: TuneRecipe) -> LoraConfig:
         modules_to_save=embedding_names(model) if recipe.embeddings else None,
         ensure_weight_tying=recipe.embeddings and is_tied(model),
     )
-
-
-def embedding_names(model: PreTrainedModel) -> list[str]:
-    """The names of the modules that hold embeddings and head, looked up in the model; a tied head is left out."""
-    names = {id(module): name for name, module in model.named_modules()}
-    found: list[str] = []
-    for module in _embeddings(model):
-        if not isinstance(module, nn.Module) or id(module) not in names:
-            raise RunError(f"{type(model).__name__} tells of no embeddings or head that could be trained")
-        found.append(names[id(module)].rpartition(".")[2])
-    return found[:1] if is_tied(model) else found
-
-
-def _embeddings(model: PreTrainedModel) -> tuple[nn.Module, nn.Module]:
-    return model.get_input_embeddings(), model.get_output_embeddings()  # type: ignore[no-untyped-call]
-
-
-def is_tied(model: PreTrainedModel) -> bool:
-    """Whether embeddings and head are one matrix."""
-    embeddings, head = _embeddings(model)
-    return isinstance(head, nn.Module) and head.weight is embeddings.weight
-
-
-def untie(model: PreTrainedModel) -> None:
-    """Make the head a matrix of its own, which begins as a copy of the embeddings."""
-    embeddings, head = _embeddings(model)
-    head.weight = nn.Parameter(embeddings.weight.detach().clone())  # type: ignore[union-attr, operator]
-    model.config.tie_word_embeddings = False
-    model.all_tied_weights_keys = {}
 
 
 def merge(recipe: Recipe, folder: Folder) -> Path:

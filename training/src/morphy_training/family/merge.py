@@ -1,0 +1,53 @@
+"""From adapter and base model to one model: the adapter folded into the weights of the base, never those in 4 bits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from ..embeddings import is_tied
+from ..errors import BaseModelError, RunError
+from ..loop import CHECKPOINT
+from ..recipe import Recipe
+from ..runs import Folder
+from . import base as bases
+
+
+def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
+    """Save the whole model, tokenizer and all, as the run's merged model; returns its folder.
+
+    `adapter` is another adapter than that of the run. BaseModelError when it was made for another base model.
+    """
+    tuned = adapter or folder.need(folder.tune / CHECKPOINT, "tune")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    tokenizer = bases.load_tokenizer(recipe)
+    if (tuned / "adapter_config.json").exists():
+        model = bases.load_model(recipe, tokenizer, quantised=False)
+        _check_base(tuned, bases.of(recipe).model)
+        tied = is_tied(model)
+        try:
+            model = PeftModel.from_pretrained(model, tuned).merge_and_unload()
+        except (RuntimeError, ValueError) as error:
+            raise BaseModelError(f"The adapter in {tuned} does not fit {bases.of(recipe).model}: {error}") from error
+        if is_tied(model) != tied:
+            raise RunError("Embeddings and head of the merged model are not tied as they were trained")
+    else:
+        model = AutoModelForCausalLM.from_pretrained(tuned, dtype=getattr(torch, bases.of(recipe).dtype))
+    shutil.rmtree(folder.merged, ignore_errors=True)
+    model.save_pretrained(folder.merged)
+    tokenizer.save_pretrained(folder.merged)
+    if file := bases.sentencepiece_file(bases.of(recipe).model, bases.of(recipe).revision):
+        shutil.copyfile(file, folder.merged / file.name)
+    bases.note_for_llama_cpp(tokenizer, folder.merged)
+    return folder.merged
+
+
+def _check_base(adapter: Path, base: str) -> None:
+    made_for = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    if made_for != base:
+        raise BaseModelError(f"The adapter in {adapter} was made for {made_for}, not for {base}")

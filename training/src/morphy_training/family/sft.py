@@ -1,0 +1,220 @@
+"""Supervised fine-tuning with trl: of adapters (on a base model in 4 bits, where the recipe says so) or of all weights.
+
+trl's trainer does the work. What stands here is what a recipe decides, what is checked before hours are spent, and what
+the run folder holds in the end: the best checkpoint, the log, its figures and its pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, prepare_model_for_kbit_training
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from trl import SFTConfig, SFTTrainer
+
+from ..data import Source
+from ..embeddings import embedding_names, is_tied
+from ..errors import RunError, Stopped
+from ..loop import CHECKPOINT, LOG
+from ..machine import CPU, Machine
+from ..recipe import Recipe, SftRecipe
+from ..runs import Folder
+from . import base as bases, converter
+from .charts import draw
+from .data import prepare
+
+METRICS = "metrics.json"
+
+_STATE = "trainer_state.json"
+_KEPT = 2
+"""Checkpoints that lie in the run folder at a time, beside one that is being written."""
+
+
+def tune(
+    recipe: Recipe,
+    folder: Folder,
+    source: Source | None = None,
+    *,
+    stop_after: int | None = None,
+    machine: Machine = CPU,
+) -> dict[str, Any]:
+    """Fine-tune the recipe's base model, or go on where a run stopped; returns the run's figures.
+
+    `source` replaces the generator; `stop_after` ends the run after so many of its steps, as a kill would.
+    """
+    base, part = bases.of(recipe), _sft(recipe)
+    folder.begin(recipe)
+    config = bases.load_config(recipe)
+    converter.check(_class_name(config))
+    tokenizer = bases.load_tokenizer(recipe)
+    trained, held_out = prepare(recipe, tokenizer, source)
+    set_seed(recipe.seed)
+    model = bases.load_model(recipe, tokenizer)
+    check_disk(folder.path, disk_needed(model, part))
+    if base.quantise != "none":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=part.checkpointing)
+    begun = time.monotonic()
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments(recipe, folder.tune, len(trained), machine),
+        train_dataset=trained,
+        eval_dataset=held_out,
+        processing_class=tokenizer,
+        peft_config=lora_config(model, part) if part.method == "lora" else None,
+        callbacks=[_Stop(machine, stop_after)],
+    )
+    _widen(trainer.model)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder.tune))
+    done, whole = trainer.state.global_step, trainer.state.max_steps
+    if done < whole and machine.time_is_up:
+        raise Stopped(f"Stopped tune at step {done} of {whole}; the same command goes on from here")
+    if done < whole:
+        return {}
+    _keep(trainer, tokenizer, folder.tune / CHECKPOINT)
+    return _note(trainer, folder, len(trained), len(held_out), time.monotonic() - begun)
+
+
+def arguments(recipe: Recipe, folder: Path, examples: int, machine: Machine = CPU) -> SFTConfig:
+    """The settings of trl for a recipe and so many examples."""
+    part = _sft(recipe)
+    steps = part.steps or max(1, round(examples * part.epochs / part.batch))
+    every = max(1, steps // part.evaluations)
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=part.micro_batch,
+        per_device_eval_batch_size=part.micro_batch,
+        gradient_accumulation_steps=max(1, part.batch // part.micro_batch // _processes()),
+        learning_rate=part.lr,
+        lr_scheduler_type=part.scheduler,
+        warmup_steps=round(steps * part.warmup),
+        weight_decay=part.weight_decay,
+        optim=part.optimiser,
+        max_length=part.length,
+        gradient_checkpointing=part.checkpointing,  # trl reads this name of it, not activation_checkpointing
+        bf16=bases.of(recipe).dtype == "bfloat16",
+        use_cpu=machine.device.type == "cpu",
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=_KEPT,
+        load_best_model_at_end=part.keep_best,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=max(1, steps // 200),
+        logging_first_step=True,
+        report_to="none",
+    )
+
+
+def lora_config(model: PreTrainedModel, part: SftRecipe) -> LoraConfig:
+    """Adapters as the recipe has them; embeddings and head trained and saved whole if at all, one matrix when tied."""
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=part.rank,
+        lora_alpha=part.alpha,
+        lora_dropout=part.dropout,
+        target_modules=part.targets,
+        modules_to_save=embedding_names(model) if part.embeddings else None,
+        ensure_weight_tying=part.embeddings and is_tied(model),
+    )
+
+
+def disk_needed(model: PreTrainedModel, part: SftRecipe) -> int:
+    """Bytes that checkpoints, the merged model and its first GGUF take, by count: weights in 16 bits, AdamW's in 32."""
+    weights = model.num_parameters()
+    adapted = weights
+    if part.method == "lora":
+        layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
+        adapted = sum(part.rank * (layer.in_features + layer.out_features) for layer in layers)
+        if part.embeddings:
+            adapted += model.get_input_embeddings().weight.numel() * (1 if is_tied(model) else 2)  # type: ignore[no-untyped-call]
+    return (_KEPT + 1) * adapted * (4 + 8) + adapted * 4 + 2 * 2 * weights
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """RunError when the disk of a folder has less room than that, in bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise RunError(
+            f"{folder} has {free / 1e9:.1f} GB of free disk space, and this recipe needs about {needed / 1e9:.1f} GB "
+            "(checkpoints, merged model, GGUF): make room, or choose another folder with --run"
+        )
+
+
+class _Stop(TrainerCallback):
+    """Ends a run in the middle of it: with a checkpoint when the machine's time is up, without after some steps."""
+
+    def __init__(self, machine: Machine, after: int | None) -> None:
+        self._machine = machine
+        self._left = after
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:
+        if self._machine.time_is_up:
+            control.should_save = control.should_training_stop = True
+        if self._left is not None:
+            self._left -= 1
+            control.should_training_stop |= self._left <= 0
+
+
+def _sft(recipe: Recipe) -> SftRecipe:
+    bases.of(recipe)
+    assert recipe.sft is not None
+    return recipe.sft
+
+
+def _class_name(config: Any) -> str:
+    return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _widen(model: torch.nn.Module) -> None:
+    """Hold what is trained in 32 bits: in 16, steps of AdamW are smaller than the last bit and would be lost."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written whole: its state is written last."""
+    found = [path for path in folder.glob("checkpoint-*") if (path / _STATE).exists()]
+    return str(max(found, key=lambda path: int(path.name.partition("-")[2]))) if found else None
+
+
+def _keep(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    trainer.save_model(str(folder))
+    tokenizer.save_pretrained(folder)
+
+
+def _note(trainer: SFTTrainer, folder: Folder, trained: int, held_out: int, seconds: float) -> dict[str, Any]:
+    state = trainer.state
+    entries = [entry for entry in state.log_history if "train_runtime" not in entry]
+    with (folder.tune / LOG).open("w", encoding="utf-8") as log:
+        log.writelines(f"{json.dumps(entry)}\n" for entry in entries)
+    figures = {
+        "steps": state.global_step,
+        "conversations": trained,
+        "held_out": held_out,
+        "loss": next((entry["loss"] for entry in reversed(entries) if "loss" in entry), None),
+        "best_evaluation_loss": state.best_metric,
+        "best_step": state.best_global_step,
+        "seconds_of_this_start": round(seconds, 1),
+        "machine": str(trainer.args.device),
+    }
+    (folder.path / METRICS).write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    draw(folder.path / "report", entries)
+    return figures

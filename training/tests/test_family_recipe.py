@@ -1,0 +1,141 @@
+"""Recipes with a base model or a blend: read whole, or refused with a reason, before anything else happens."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from morphy_training import cli
+from morphy_training.errors import RecipeError
+from morphy_training.family import smoke
+from morphy_training.recipe import dump, load, parse
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+BASE: dict[str, Any] = {
+    "architecture": "mistral",
+    "base": {"model": "owner/name"},
+    "data": [{"source": "home", "format": "home", "count": 3}],
+    "sft": {"rank": 8},
+}
+
+SLERP: dict[str, Any] = {
+    "slices": [{"sources": [{"model": "a/one", "layer_range": [0, 32]}, {"model": "b/two", "layer_range": [0, 32]}]}],
+    "merge_method": "slerp",
+    "base_model": "a/one",
+    "parameters": {"t": [{"filter": "self_attn", "value": [0, 0.5, 1]}, {"value": 0.5}]},
+    "dtype": "float16",
+}
+
+
+def changed(**sections: Any) -> dict[str, Any]:
+    """The recipe with other values in its sections, or without those that are None."""
+    content = copy.deepcopy(BASE)
+    for name, values in sections.items():
+        if values is None:
+            del content[name]
+        elif name == "data":
+            content["data"][0] |= values
+        elif isinstance(values, dict):
+            content[name] = content.get(name, {}) | values
+        else:
+            content[name] = values
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (changed(base={"qantise": "nf4"}), "Unknown key base.qantise; did you mean base.quantise?"),
+        (changed(base={"quantise": "nf5"}), "base.quantise: 'nf5' is none of none, nf4; did you mean nf4?"),
+        (changed(data={"formt": "home"}), "Unknown key data[0].formt; did you mean data[0].format?"),
+        (changed(data={"count": 0}), "data: the generator never ends, so the source home needs a count"),
+        (changed(data={"source": "x.jsonl"}), "data: the source home has the format home, and nothing else has"),
+        (changed(data={"weight": 0}), "data: weight must be above 0, and count not below"),
+        (changed(sft={"batch": 5, "micro_batch": 2}), "sft: batch must divide by micro_batch"),
+        (changed(sft={"held_out": 1}), "sft.held_out is a share of the data, above 0 and below 1"),
+        (changed(sft={"add_tokens": "chatml"}), "sft.add_tokens must be a list, not 'chatml'"),
+        (changed(sft=None), "base, data and sft belong together: a recipe has all three or none"),
+        (changed(architecture=None), "A recipe with base or blend names its architecture, such as mistral"),
+        (changed(blend=SLERP), "A recipe has base or blend, not both"),
+        (
+            changed(pretrain={"tokens": 1}),
+            "pretrain belongs to a model trained from nothing, not beside base or blend",
+        ),
+        (
+            changed(base={"quantise": "nf4"}, sft={"method": "full"}),
+            "base.quantise: only adapters can be trained on a quantised model (sft.method: lora)",
+        ),
+        (
+            {"architecture": "phi", "blend": 7},
+            "blend must be mergekit's YAML, the path of a file of it, or a list of either",
+        ),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse(content)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("content", [BASE, {"architecture": "phi", "blend": SLERP}, {}])
+def test_a_recipe_is_written_back(content: dict[str, Any]) -> None:
+    recipe = parse(content)
+    assert parse(yaml.safe_load(dump(recipe))) == recipe
+
+
+def test_home_llm_is_what_was_published() -> None:
+    recipe = load(RECIPES / "home-llm.yaml")
+    assert recipe.sft is not None
+    assert (recipe.sft.rank, recipe.sft.alpha, recipe.sft.embeddings, recipe.sft.checkpointing) == (
+        256,
+        512,
+        True,
+        True,
+    )
+    assert {"Q3_K_L", "Q4_K_M", "Q5_K_M", "Q6_K", "F16"} == set(recipe.export.quantisations)
+    assert [entry.format for entry in recipe.data] == ["home", "messages"]
+
+
+@pytest.mark.parametrize(
+    ("command", "content", "message"),
+    [
+        ("pretrain", BASE, "its base model is there already"),
+        ("tune", {"architecture": "phi", "blend": SLERP}, "it blends models and trains none"),
+        ("blend", BASE, "it has no section blend"),
+    ],
+)
+def test_a_step_that_a_recipe_has_not_is_refused(
+    command: str, content: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    assert cli.main([command, "--recipe", str(recipe), "--run", str(tmp_path / "run")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_smoke_shrinks_sizes_and_nothing_else(tmp_path: Path) -> None:
+    recipe = load(RECIPES / "home-llm.yaml")
+    small = smoke.shrink(recipe, tmp_path)
+    assert small.sft is not None
+    assert recipe.sft is not None
+    for name in ("method", "targets", "embeddings", "add_tokens", "lr", "scheduler", "checkpointing", "keep_best"):
+        assert getattr(small.sft, name) == getattr(recipe.sft, name)
+    assert [(entry.format, entry.weight) for entry in small.data] == [(one.format, one.weight) for one in recipe.data]
+    assert (small.export, small.dialect, small.architecture) == (recipe.export, recipe.dialect, recipe.architecture)
+
+
+def test_smoke_shrinks_a_chain_of_blends(tmp_path: Path) -> None:
+    first = SLERP | {"name": "both"}
+    second = {"models": [{"model": "both"}, {"model": "c/three"}], "merge_method": "linear", "base_model": "both"}
+    recipe = parse({"architecture": "mistral", "blend": [first, second]})
+    one, two = smoke.shrink(recipe, tmp_path).blend
+    assert [source["layer_range"] for source in one["slices"][0]["sources"]] == [[0, 2], [0, 2]]
+    assert one["base_model"] == one["slices"][0]["sources"][0]["model"]
+    assert Path(one["base_model"], "config.json").exists()
+    assert two["base_model"] == two["models"][0]["model"] == "both"
+    assert one["parameters"] == SLERP["parameters"]
