@@ -27,11 +27,12 @@ async def async_setup_agent(hass: HomeAssistant) -> str:
         integration.BUNDLED_MODEL = Path(model)
     flows = hass.config_entries.flow
     result: ConfigFlowResult = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
-    result = await flows.async_configure(result["flow_id"], {"next_step_id": "local"})
-    result = await flows.async_configure(result["flow_id"], {"advanced": {}})
-    while result["type"] in (FlowResultType.SHOW_PROGRESS, FlowResultType.SHOW_PROGRESS_DONE):
-        await hass.async_block_till_done(wait_background_tasks=True)
-        result = await flows.async_configure(result["flow_id"])
+    answers: list[dict[str, Any]] = [{"next_step_id": "local"}, {"next_step_id": "bundled"}, {"advanced": {}}]
+    for answer in answers:
+        result = await flows.async_configure(result["flow_id"], answer)
+        while result["type"] in (FlowResultType.SHOW_PROGRESS, FlowResultType.SHOW_PROGRESS_DONE):
+            await hass.async_block_till_done(wait_background_tasks=True)
+            result = await flows.async_configure(result["flow_id"])
     if result["type"] is not FlowResultType.CREATE_ENTRY:
         raise RuntimeError(f"the config flow ended in {result['type']}: {result.get('errors') or result.get('reason')}")
     await hass.async_block_till_done()

@@ -23,18 +23,18 @@ from pathlib import Path
 
 from homeassistant.components import conversation
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.helpers import chat_session, entity_registry as er
-from homeassistant.loader import DATA_CUSTOM_COMPONENTS
+from homeassistant.helpers import chat_session
 from homeassistant.setup import async_setup_component
 from homeassistant.util.ulid import ulid_now
 from PIL import Image, ImageDraw
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
 
-import custom_components  # noqa: F401  before Home Assistant looks for a package of that name
 from custom_components.morphy.agent_flow import default_agent
-from custom_components.morphy.const import DOMAIN
+from demo.server import listen_on
+from tests.servers import free_port
 from tests.tiny_model import write_tiny_model
 
+from .household import async_add_morphy, local, resident
 from .snapshot import fill
 
 SAMPLES = 200
@@ -43,7 +43,6 @@ TURNS_OF_A_CONVERSATION = 10
 WARM_UP = 0.2
 """The part of the turns after which memory is expected to be flat: pools, caches and the allocator have filled."""
 FORGET_AFTER = timedelta(seconds=5)
-MEGABYTE = 2**20
 WIDTH, HEIGHT, MARGIN = 720, 300, 48
 
 
@@ -56,27 +55,12 @@ class Sample:
     worker: float
 
 
-def resident(pid: int) -> float:
-    """Return the resident memory of a process in megabytes."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
-
-
 async def set_up(hass: HomeAssistant, model: Path) -> tuple[MockConfigEntry, str]:
     """Return an entry with this model and the id of its agent."""
-    hass.data.pop(DATA_CUSTOM_COMPONENTS, None)  # so that it looks for integrations of others
-    for component in ("homeassistant", "conversation"):
-        await async_setup_component(hass, component, {})
+    await async_setup_component(hass, "homeassistant", {})
     fill(hass, LAMPS)
-    agent = {"subentry_type": "conversation", "title": "Soak", "unique_id": None, "data": default_agent("morphy")}
-    data = {"backend": "local", "model_path": str(model), "threads": 1}
-    entry = MockConfigEntry(domain=DOMAIN, title="Soak", data=data, subentries_data=[agent])
-    entry.add_to_hass(hass)
-    if not await hass.config_entries.async_setup(entry.entry_id):
-        raise SystemExit(f"Morphy could not be set up: {entry.reason}")
-    await hass.async_block_till_done()
-    [entity] = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return entry, entity.entity_id
+    entry, [agent] = await async_add_morphy(hass, local(model, threads=1), [default_agent("morphy")])
+    return entry, agent
 
 
 async def soak(hass: HomeAssistant, model: Path, turns: int) -> tuple[list[Sample], int]:
@@ -143,7 +127,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="morphy-soak-") as folder:
         model = arguments.model or write_tiny_model(Path(folder) / "tiny.gguf", chain=b"Ok", context_length=4096)
         components = Path(folder) / "config"
-        components.mkdir()
+        listen_on(components, free_port())
         async with async_test_home_assistant(config_dir=str(components)) as hass:
             hass.loop.set_debug(False)
             began = time.perf_counter()

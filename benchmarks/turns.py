@@ -91,7 +91,10 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     """Return median and 95th percentile."""
     if len(values) < 2:
         return {}
-    return {"median": round(statistics.median(values), 1), "p95": round(statistics.quantiles(values, n=20)[-1], 1)}
+    return {
+        "median": round(statistics.median(values), 1),
+        "p95": round(statistics.quantiles(values, n=20, method="inclusive")[-1], 1),
+    }
 
 
 def table(result: dict[str, Any]) -> str:

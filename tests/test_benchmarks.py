@@ -1,8 +1,10 @@
-"""What came of the requests of an evaluation, and the way from the command line through a harness to the table."""
+"""The benchmarks: an evaluation from the command line through a harness to the table, and what measures time."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,20 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 import custom_components.morphy as morphy
-from benchmarks import evaluate, harness_setup
+from benchmarks import __main__ as bench, evaluate, harness_setup, homes, parts, peers, quick, random_models
+from benchmarks.apart import Apart, ApartError
+from benchmarks.figures import Ratio
+from benchmarks.household import household, local
 from benchmarks.outcomes import Outcome, count, outcome, wilson
+from benchmarks.report import draw, markdown
+from benchmarks.rounds import MOST_ROUNDS, rounds
+from benchmarks.scenarios import SCENARIOS
+from custom_components.morphy.backends import Completion
+from custom_components.morphy.dialect import Home, Turn, get_dialect
+from custom_components.morphy.home import snapshot
+
+from .servers import LLAMA_SERVER
+from .tiny_model import write_tiny_model
 
 LAMP = {"light.lamp": {"state": "on"}}
 CALL = [{"service": "light.turn_on", "targets": ["light.lamp"], "data": {}}]
@@ -156,3 +170,163 @@ async def test_the_set_up_takes_the_named_model_for_the_bundled_one(
     [agent] = entry.subentries.values()
     assert agent.data["dialect"] == "morphy"
     await harness_setup.async_teardown_agent(hass)
+
+
+@pytest.mark.parametrize("size", homes.SIZES)
+def test_a_home_has_its_size_and_what_requests_are_about(size: int) -> None:
+    things = homes.furnish(size).all()
+    ids = [thing.entity_id for thing in things]
+    assert len(ids) == len(set(ids)) == size
+    rooms = {"kitchen", "living_room"}
+    wanted = {f"light.{room}_{lamp}" for room in rooms for lamp in ("ceiling_light", "lamp")}
+    assert wanted <= set(ids)
+
+
+async def test_a_home_is_exposed_and_lies_in_areas_on_floors(hass: HomeAssistant) -> None:
+    await async_setup_component(hass, "conversation", {})
+    house = await homes.async_build_home(hass, 130)
+    home = snapshot(hass)
+    assert len(home.devices) == 130
+    assert {device.area for device in home.devices} == set(house.areas.values())
+    assert all(area.floor for area in home.areas)
+    assert len(home.floors) == 1
+    before = {device.id: device for device in home.devices}
+    for number, thing in enumerate(house.things.values()):
+        homes.change(thing, number)
+    assert all(before[device.id] != device for device in snapshot(hass).devices)
+
+
+def test_a_ratio_is_that_of_medians_and_none_where_one_is_missing() -> None:
+    assert Ratio("slow", "fast", [9.0, 4.0, 5.0], [2.0, 2.5, 9.0]).as_json() == {
+        "ratio": 2.0,
+        "slow_ms": 5.0,
+        "fast_ms": 2.5,
+        "samples": [3, 3],
+    }
+    assert Ratio("slow", "fast", [], [2.0]).as_json()["ratio"] is None
+
+
+def test_a_prompt_becomes_the_messages_that_make_it() -> None:
+    home = Home(devices=(), areas=(), floors=(), services=())
+    prompt = get_dialect("morphy").prompt(home, "Be Al.", "and now?", [Turn("first\nline", "Said.")])
+    roles = [message["role"] for message in peers.messages_of(prompt)]
+    assert roles == ["system", "user", "assistant", "user"]
+    framed = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in peers.messages_of(prompt))
+    assert f"{framed}<|im_start|>assistant\n" == prompt
+
+
+def test_rounds_end_in_time_but_not_before_there_are_enough() -> None:
+    assert list(rounds(0.0, 3)) == [0, 1, 2]
+    assert len(list(rounds(60.0))) == MOST_ROUNDS
+
+
+@pytest.fixture(name="home", scope="module")
+def home_fixture() -> Iterator[Apart]:
+    """Return a small home, in a process of its own, with the bundled model."""
+    with Apart(household, 10, local()) as home:
+        home.call("say", homes.REQUESTS[0])
+        yield home
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_turn_is_seen_from_outside(home: Apart, name: str) -> None:
+    turn = SCENARIOS[name](home, "turn on the kitchen ceiling light", 0.0)
+    assert turn.first_token_ms is not None
+    assert turn.first_token_ms < turn.last_word_ms
+    assert turn.completion is not None
+    assert "Kitchen Ceiling Light" in turn.completion.prompt
+    assert (turn.completion.prompt.count("<|im_start|>user") == 2) == (name == "follow-up")
+    if turn.completion_tokens:
+        assert turn.prompt_tokens > turn.cached_tokens
+        assert turn.prefill_ms + turn.decode_ms < turn.last_word_ms
+    if turn.first_action_ms is not None:
+        assert turn.first_token_ms < turn.first_action_ms < turn.last_word_ms
+
+
+def test_the_bundled_model_acts_and_so_does_home_assistant(home: Apart) -> None:
+    ours, built_in = (home.call(method, homes.REQUESTS[0]) for method in ("say", "say_built_in"))
+    assert ours.first_action_ms is not None
+    assert built_in.first_action_ms is not None
+    assert built_in.completion is None
+    assert home.call("memory")["worker"] > 10
+    whole, _ = home.call("whole_grammar")
+    assert home.call("decode", ours.completion, whole).completion_tokens == ours.completion_tokens
+
+
+def test_what_fails_in_the_other_process_is_told(home: Apart) -> None:
+    with pytest.raises(ApartError, match="AttributeError"):
+        home.call("no_such_method")
+
+
+@pytest.fixture(name="tiny", scope="module")
+def tiny_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model that writes little and quickly, and can be told of a small home though it reads byte by byte."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny.gguf", chain=b"Ok", context_length=8192)
+
+
+@pytest.fixture(name="quick_home", scope="module")
+def quick_home_fixture(tiny: Path) -> Iterator[Apart]:
+    """Return a small home with two agents, in a process of its own, with the tiny model."""
+    with Apart(household, 10, local(tiny, 1), agents=2) as home:
+        yield home
+
+
+def test_the_quick_ratios(quick_home: Apart, tiny: Path) -> None:
+    with Apart(peers.plain, tiny, 1) as peer:
+        found = dict(quick.ratios(quick_home, quick_home, peer, 0.0, lambda _: None, 0.0))
+    idle = found.pop("first_action_1000_vs_30_entities").as_json()
+    assert idle == {"ratio": None, "large_home_ms": None, "small_home_ms": None, "samples": [0, 0]}
+    assert {"ttft_after_change_vs_unchanged", "warm_turn_vs_plain_llama_cpp_python"} < found.keys()
+    assert "grammar_1000_ids_decode_slowdown" in found
+    for ratio in found.values():
+        assert len(ratio.over_ms) == len(ratio.under_ms) >= 4
+        assert min(*ratio.over_ms, *ratio.under_ms) > 0
+
+
+@pytest.mark.parametrize("part", parts.PARTS)
+def test_a_part_gives_rows_a_table_and_a_graph(
+    part: str, tiny: Path, quick_home: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socket_enabled: None
+) -> None:
+    monkeypatch.setattr(parts, "home_with", lambda *_: contextlib.nullcontext(quick_home))
+    options = parts.Options(
+        models=[str(tiny)], sizes=[10], seconds=0.0, least=1, pause=0.0, threads=1, agents=(2,), clients=(2,), home=10
+    )
+    rows = list(parts.PARTS[part](options, lambda _: None))
+    assert all(row["part"] == part and row["turns"] for row in rows)
+    server = ["llama.cpp's server"] if LLAMA_SERVER.exists() else []
+    if part == "sizes":
+        assert [row["scenario"] for row in rows] == list(SCENARIOS)
+        draw(rows, tmp_path / "graph.png")
+        assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    elif part == "beside":
+        assert {row["who"] for row in rows} == {"Morphy", "llama-cpp-python", "Home Assistant", *server}
+    elif part == "clients":
+        assert [row["who"] for row in rows] == ["worker", *["server"][: len(server)]]
+        assert all(row["turns_s"] > 0 for row in rows)
+    lines = markdown(rows).splitlines()
+    assert len(lines) == len(rows) + 4
+    assert len({line.count("|") for line in lines[2:]}) == 1
+
+
+def test_a_model_with_random_weights_is_quantised_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = random_models.Shape(blocks=1, width=256, kv_heads=2, feed_forward=256, vocabulary=4200)
+    monkeypatch.setitem(random_models.SHAPES, "small", shape)
+    path = random_models.random_model("small", tmp_path)
+    assert path.stat().st_size < 2 * shape.parameters()
+    assert random_models.random_model("small", tmp_path) == path
+    alone = peers.Plain(path, 1)
+    prompt = "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+    turn = alone.say(Completion(prompt=prompt, max_tokens=5))
+    assert 0 < turn.completion_tokens <= 5
+    assert turn.prompt_tokens < len(prompt) / 2
+
+
+def test_sizes_of_the_random_models_are_what_they_are_called() -> None:
+    for name, shape in random_models.SHAPES.items():
+        assert shape.parameters() / 1e9 == pytest.approx(float(name.removesuffix("B")), rel=0.2)
+
+
+def test_parts_that_do_not_exist_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["speed"])
+    assert "there are sizes, beside, agents, clients, grammars" in capsys.readouterr().err
