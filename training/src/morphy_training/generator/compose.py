@@ -264,9 +264,9 @@ def corrected(speaker: Speaker) -> Wish | None:
 
 
 MIX: tuple[tuple[float, Maker], ...] = (
-    *((spec.weight, partial(control, spec=spec)) for spec in CONTROLS),
+    *((1.7 * spec.weight, partial(control, spec=spec)) for spec in CONTROLS),
     (66.0, described.described),
-    (3.0, described.nothing_for_it),
+    (1.2, described.nothing_for_it),
     (15.0, chain),
     (18.0, shared),
     (5.6, contrast),
@@ -278,7 +278,7 @@ MIX: tuple[tuple[float, Maker], ...] = (
     (6.0, lists.complete),
     (13.0, questions.state),
     (26.0, classes.things),
-    (42.0, classes.sensed),
+    (36.0, classes.sensed),
     (7.0, classes.people),
     (9.0, readings.named),
     (8.0, readings.measured),
@@ -296,9 +296,9 @@ MIX: tuple[tuple[float, Maker], ...] = (
     (2.4, questions.todo),
     (0.4, questions.location),
     (1.2, refusals.small_talk),
-    (1.3, refusals.missing_room),
-    (1.6, refusals.missing_kind_in_room),
-    (1.5, refusals.missing_thing),
+    (0.4, refusals.missing_room),
+    (0.5, refusals.missing_kind_in_room),
+    (0.7, refusals.missing_thing),
     (0.5, refusals.unclear),
 )
 """Everything people ask for, with its share. Refusals by subject come on top: `NONE`."""
