@@ -149,6 +149,8 @@ def _parsed(text: str) -> ast.Module:
 
 
 def _name(node: ast.AST) -> str:
+    if isinstance(node, ast.Subscript):  # AgentEntity[Dialect, Unconfirmed]
+        return _name(node.value)
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 

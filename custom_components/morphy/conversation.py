@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from typing import Literal, override
 
 from homeassistant.components import conversation
 from homeassistant.components.conversation.chat_log import AssistantContentDeltaDict, ChatLog, Content
-from homeassistant.components.intent import async_device_supports_timers
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import HomeAssistant
@@ -19,19 +18,15 @@ from homeassistant.helpers import intent, llm
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.template import Template
 
-from . import MorphyConfigEntry, built_in
-from .answer import AnswerStream, RawAnswer
+from . import MorphyConfigEntry
+from .agent import AgentEntity, asker_of, check_language
+from .answer import AnswerStream, RawAnswer, Unconfirmed
 from .backends import Backend, Completion
 from .caveat import async_with_caveat
-from .confirmation import Confirmations
 from .const import (
-    CONF_CONFIRM_ENTITIES,
-    CONF_CONFIRM_RISKY,
     CONF_DIALECT,
     CONF_DOMAINS,
-    CONF_HOME_ASSISTANT_FIRST,
     CONF_HOME_TOKENS,
-    CONF_INSTRUCTIONS,
     CONF_MAX_TOKENS,
     CONF_READ_AHEAD,
     CONF_TEMPERATURE,
@@ -42,14 +37,11 @@ from .const import (
 )
 from .control import MorphyAPI
 from .dialect import TOOL_DIALECTS, Dialect, Home, Turn, get_dialect
-from .entity import MorphyEntity
-from .errors import BackendError, LanguageUnknownError, NotUnderstoodError
-from .fallback import Models, broken_off
+from .errors import BackendError, NotUnderstoodError
+from .fallback import broken_off
 from .home import async_keep, async_snapshot
-from .languages import knows, named
 from .prefill import Asking, ReadAhead
 from .prompt import HOME_TOKENS, Telling, async_fit
-from .risk import Caution
 from .speech import async_error_sentence
 from .tool_agent import MorphyToolEntity
 
@@ -67,18 +59,12 @@ async def async_setup_entry(
             async_add_entities([agent], config_subentry_id=subentry.subentry_id)
 
 
-class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
+class MorphyConversationEntity(AgentEntity[Dialect, Unconfirmed]):
     """An agent that answers in the Assist chat panel and in voice pipelines."""
-
-    _attr_translation_key = "agent"
-    _attr_supports_streaming = True
-    _attr_supported_features = conversation.ConversationEntityFeature.CONTROL
 
     def __init__(self, entry: MorphyConfigEntry, subentry: ConfigSubentry) -> None:
         """Begin without anything to confirm."""
-        super().__init__(entry, subentry)
-        self.dialect = get_dialect(subentry.data[CONF_DIALECT])
-        self._confirmations = Confirmations()
+        super().__init__(entry, subentry, get_dialect(subentry.data[CONF_DIALECT]))
         self._beginning = asyncio.Lock()
 
     @override
@@ -90,11 +76,6 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
             self.async_on_remove(self.read_ahead.start())
 
     @cached_property
-    def models(self) -> Models:
-        """The models that may answer."""
-        return Models(self.hass, self.entry, self.dialect, self.settings)
-
-    @cached_property
     def read_ahead(self) -> ReadAhead:
         """What has the model read the home before anyone asks."""
         asking = Asking(
@@ -104,17 +85,6 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
             self._fit,
         )
         return ReadAhead(self.hass, self.entry, self.models, asking)
-
-    @property
-    def _family(self) -> str:
-        """Whose prompts these are, as backends know them."""
-        return self._attr_unique_id or ""
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether anyone can answer. It can be asked all the same, and says what is wrong."""
-        return bool(self.models.well()) or self.models.then_home_assistant
 
     @property
     @override
@@ -132,9 +102,7 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         async with self._beginning:
             await asyncio.sleep(0)  # Messages that come at the same moment leave the event loop time between them.
         home = await async_snapshot(self.hass, device_id=user_input.device_id, domains=self.settings.get(CONF_DOMAINS))
-        caution = Caution(
-            self.settings.get(CONF_CONFIRM_RISKY, True), frozenset(self.settings.get(CONF_CONFIRM_ENTITIES, ()))
-        )
+        caution = self.caution
         api = MorphyAPI(self.hass, home, caution)
         try:
             await chat_log.async_provide_llm_data(
@@ -145,7 +113,7 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
             )
         except conversation.ConverseError as error:
             return error.as_conversation_result()
-        asker = (chat_log.conversation_id, user_input.context.user_id, user_input.device_id)
+        asker = asker_of(user_input, chat_log)
         dialect, pieces, telling = self.dialect, None, Telling(home, "")
         if not (agreed := self._confirmations.agreed(asker, user_input.text, user_input.language)):
             if result := await self._ask_home_assistant_first(user_input, chat_log, caution):
@@ -200,9 +168,7 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
         async def ask(backend: Backend, dialect: Dialect) -> Completion:
             """Write the prompt, and show it in the chat log's debug page as it is."""
             nonlocal telling
-            languages = backend.info.languages if backend.info else None
-            if languages and not knows(languages, user_input.language):
-                raise LanguageUnknownError(languages=named(languages))
+            check_language(backend, user_input.language)
             # The chat log has rendered this template before, so it does render.
             instructions = self._render_instructions(
                 dialect, user_input.as_llm_context(DOMAIN), user.name if user else None
@@ -238,37 +204,6 @@ class MorphyConversationEntity(MorphyEntity, conversation.ConversationEntity):
             int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
             int(self.settings.get(CONF_HOME_TOKENS, HOME_TOKENS)),
         )
-
-    @property
-    def _asks_home_assistant(self) -> bool:
-        """Whether Home Assistant's own sentences are asked too, first or last."""
-        return self.settings.get(CONF_HOME_ASSISTANT_FIRST, False) or self.models.then_home_assistant
-
-    async def _ask_home_assistant_first(
-        self, user_input: conversation.ConversationInput, chat_log: ChatLog, caution: Caution
-    ) -> conversation.ConversationResult | None:
-        """Let Home Assistant's own sentences answer where the agent is to, or where they set a timer on a satellite."""
-        if self.settings.get(CONF_HOME_ASSISTANT_FIRST, False):
-            return await self._ask_home_assistant(user_input, chat_log, caution)
-        if user_input.device_id and async_device_supports_timers(self.hass, user_input.device_id):
-            return await self._ask_home_assistant(user_input, chat_log, caution, built_in.TIMERS)
-        return None
-
-    async def _ask_home_assistant(
-        self,
-        user_input: conversation.ConversationInput,
-        chat_log: ChatLog,
-        caution: Caution,
-        intents: Collection[str] | None = None,
-    ) -> conversation.ConversationResult | None:
-        """Let Home Assistant's own sentences answer, of these intents alone or of all."""
-        return await built_in.async_answer(
-            self.hass, user_input, chat_log, domains=self.settings.get(CONF_DOMAINS), caution=caution, intents=intents
-        )
-
-    def instructions(self, dialect: Dialect) -> str:
-        """Return the template of the system prompt's first sentence."""
-        return self.settings.get(CONF_INSTRUCTIONS) or dialect.default_instructions
 
     def _render_instructions(self, dialect: Dialect, llm_context: llm.LLMContext | None, user_name: str | None) -> str:
         """Render the template of the instructions with the variables that Home Assistant gives to such templates."""

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Collection
-from functools import cached_property
+from collections.abc import AsyncGenerator
 from typing import Final, Literal, override
 
 from homeassistant.components import conversation
 from homeassistant.components.conversation.chat_log import ChatLog
-from homeassistant.components.intent import async_device_supports_timers
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_LLM_HASS_API, MATCH_ALL
 from homeassistant.helpers import intent, llm
 
-from . import MorphyConfigEntry, built_in
+from . import MorphyConfigEntry
+from .agent import AgentEntity, asker_of, check_language
 from .backends import Backend, Completion
-from .confirmation import Confirmations
 from .const import (
-    CONF_CONFIRM_ENTITIES,
-    CONF_CONFIRM_RISKY,
     CONF_DIALECT,
     CONF_DOMAINS,
-    CONF_HOME_ASSISTANT_FIRST,
-    CONF_INSTRUCTIONS,
     CONF_MAX_TOKENS,
     CONF_TEMPERATURE,
     DEFAULT_MAX_TOKENS,
@@ -32,42 +26,20 @@ from .const import (
 )
 from .dialect import TOOL_DIALECTS, Request, ToolDialect
 from .dialect.tools import Message, chat_messages, tool_json
-from .entity import MorphyEntity
-from .errors import LanguageUnknownError
-from .fallback import Models
-from .languages import knows, named
 from .llm_tools import PolicedAPI, Policy, tools_of
 from .prompt import HISTORY_TURNS, Tokens
-from .risk import Caution
 from .speech import async_error_sentence
 from .tool_turn import ToolTurn, UnconfirmedCall, messages_of
 
 DEFAULT_APIS: Final = (llm.LLM_API_ASSIST,)
 
 
-class MorphyToolEntity(MorphyEntity, conversation.ConversationEntity):
+class MorphyToolEntity(AgentEntity[ToolDialect, UnconfirmedCall]):
     """An agent whose model is told of tools."""
-
-    _attr_translation_key = "agent"
-    _attr_supports_streaming = True
-    _attr_supported_features = conversation.ConversationEntityFeature.CONTROL
 
     def __init__(self, entry: MorphyConfigEntry, subentry: ConfigSubentry) -> None:
         """Begin without anything to confirm."""
-        super().__init__(entry, subentry)
-        self.dialect = TOOL_DIALECTS[subentry.data[CONF_DIALECT]]
-        self._confirmations = Confirmations[UnconfirmedCall]()
-
-    @cached_property
-    def models(self) -> Models[ToolDialect]:
-        """The models that may answer."""
-        return Models(self.hass, self.entry, self.dialect, self.settings)
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Whether anyone can answer. It can be asked all the same, and says what is wrong."""
-        return bool(self.models.well()) or self.models.then_home_assistant
+        super().__init__(entry, subentry, TOOL_DIALECTS[subentry.data[CONF_DIALECT]])
 
     @property
     @override
@@ -81,15 +53,12 @@ class MorphyToolEntity(MorphyEntity, conversation.ConversationEntity):
     ) -> conversation.ConversationResult:
         """Answer one message."""
         asked = time.monotonic()
-        caution = Caution(
-            self.settings.get(CONF_CONFIRM_RISKY, True), frozenset(self.settings.get(CONF_CONFIRM_ENTITIES, ()))
-        )
+        caution = self.caution
         policy = Policy(caution, self.settings.get(CONF_DOMAINS))
         api = PolicedAPI(self.hass, self.settings.get(CONF_LLM_HASS_API, DEFAULT_APIS), policy)
-        instructions = self.settings.get(CONF_INSTRUCTIONS) or self.dialect.default_instructions
         try:
             await chat_log.async_provide_llm_data(
-                user_input.as_llm_context(DOMAIN), api, instructions, user_input.extra_system_prompt
+                user_input.as_llm_context(DOMAIN), api, self.instructions(self.dialect), user_input.extra_system_prompt
             )
         except conversation.ConverseError as error:
             return error.as_conversation_result()
@@ -103,7 +72,7 @@ class MorphyToolEntity(MorphyEntity, conversation.ConversationEntity):
             )
 
         turn = ToolTurn(self.hass, self.entity_id, chat_log, policy, ask, user_input.language)
-        asker = (chat_log.conversation_id, user_input.context.user_id, user_input.device_id)
+        asker = asker_of(user_input, chat_log)
         if agreed := self._confirmations.agreed(asker, user_input.text, user_input.language):
             await turn.confirmed(agreed)
         elif result := await self._ask_home_assistant_first(user_input, chat_log, caution):
@@ -121,9 +90,7 @@ class MorphyToolEntity(MorphyEntity, conversation.ConversationEntity):
 
     async def _request(self, backend: Backend, dialect: ToolDialect, chat_log: ChatLog, language: str) -> Completion:
         """Return what a model is asked: the chat log in its dialect, as much of it as fits."""
-        languages = backend.info.languages if backend.info else None
-        if languages and not knows(languages, language):
-            raise LanguageUnknownError(languages=named(languages))
+        check_language(backend, language)
         system, *content = chat_log.content
         assert isinstance(system, conversation.SystemContent)
         tools = tools_of(chat_log.llm_api) if chat_log.llm_api else ()
@@ -142,30 +109,9 @@ class MorphyToolEntity(MorphyEntity, conversation.ConversationEntity):
             max_tokens=max_tokens,
             temperature=self.settings.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE),
             caller=chat_log.conversation_id,
-            family=self._attr_unique_id or "",
+            family=self._family,
             messages=chat_messages(system.content, messages) if dialect.chat else (),
             tools=tuple(map(tool_json, tools)) if dialect.chat else (),
-        )
-
-    async def _ask_home_assistant_first(
-        self, user_input: conversation.ConversationInput, chat_log: ChatLog, caution: Caution
-    ) -> conversation.ConversationResult | None:
-        """Let Home Assistant's own sentences answer where the agent is to, or where they set a timer on a satellite."""
-        if self.settings.get(CONF_HOME_ASSISTANT_FIRST, False):
-            return await self._ask_home_assistant(user_input, chat_log, caution)
-        if user_input.device_id and async_device_supports_timers(self.hass, user_input.device_id):
-            return await self._ask_home_assistant(user_input, chat_log, caution, built_in.TIMERS)
-        return None
-
-    async def _ask_home_assistant(
-        self,
-        user_input: conversation.ConversationInput,
-        chat_log: ChatLog,
-        caution: Caution,
-        intents: Collection[str] | None = None,
-    ) -> conversation.ConversationResult | None:
-        return await built_in.async_answer(
-            self.hass, user_input, chat_log, domains=self.settings.get(CONF_DOMAINS), caution=caution, intents=intents
         )
 
     async def _error_result(
