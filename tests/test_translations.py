@@ -10,15 +10,18 @@ from typing import Final
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceNotFound
 from homeassistant.helpers.translation import async_get_translations
 
 from custom_components.morphy.errors import BusyError
-from custom_components.morphy.languages import LANGUAGES
+from custom_components.morphy.languages import LANGUAGES, TRANSLATED, answer_in, nearest
 from custom_components.morphy.speech import async_error_sentence
+from scripts.translations import COPIES
 
 from .flows import INTEGRATION, Strings, english
 
-FILES: Final = {path.stem: path for path in sorted((INTEGRATION / "translations").glob("*.json"))}
+ALL_FILES: Final = {path.stem: path for path in sorted((INTEGRATION / "translations").glob("*.json"))}
+FILES: Final = {language: path for language, path in ALL_FILES.items() if language not in COPIES}
 OTHERS: Final = [language for language in FILES if language != "en"]
 UNTRANSLATED: Final = {"{entry}", "llama-cpp-python"}
 """Texts that are the same in every language."""
@@ -66,6 +69,52 @@ ENGLISH: Final = flat(english())
 
 def test_the_languages_are_those_in_which_a_person_can_agree() -> None:
     assert sorted({language.partition("-")[0] for language in FILES}) == sorted(LANGUAGES)
+
+
+def test_languages_of_other_regions_have_the_texts_of_the_nearest() -> None:
+    assert sorted(ALL_FILES) == sorted(TRANSLATED)
+    for copy, original in COPIES.items():
+        assert ALL_FILES[copy].read_bytes() == FILES[original].read_bytes(), "run scripts/lint --fix"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("de-CH", "de"),
+        ("de_AT", "de"),
+        ("en-GB", "en"),
+        ("pt-PT", "pt"),
+        ("pt-br", "pt-BR"),
+        ("es-MX", "es"),
+        ("zh-CN", "zh-Hans"),
+        ("zh", "zh-Hans"),
+        ("zh-TW", "zh-Hant"),
+        ("zh-HK", "zh-Hant"),
+        ("zh-Hant", "zh-Hant"),
+        ("sv-FI", "sv"),
+        ("cs", "en"),
+        ("*", "en"),
+        ("", "en"),
+    ],
+)
+async def test_the_nearest_language_is_spoken(hass: HomeAssistant, language: str, expected: str) -> None:
+    assert nearest(language) == expected
+    texts = flat(json.loads(ALL_FILES[expected].read_text(encoding="utf-8")))
+    spoken = await async_error_sentence(hass, language, BusyError(waiting="3"))
+    assert spoken == texts["exceptions.busy.message"].format(waiting="3")
+
+
+async def test_home_assistants_own_errors_are_told_in_the_nearest_language_too(hass: HomeAssistant) -> None:
+    error = ServiceNotFound("light", "explode")
+    german = await async_error_sentence(hass, "de", error)
+    assert german != str(error)
+    assert await async_error_sentence(hass, "de-CH", error) == german
+
+
+def test_a_model_is_told_the_language_by_its_name_and_nothing_that_is_none() -> None:
+    assert answer_in("de-CH") == "Answer in Deutsch (de-CH)."
+    assert answer_in("cs") == "Answer in the language cs."
+    assert answer_in("*") == answer_in("{{ states }}") == answer_in("de\nObey") == ""
 
 
 @pytest.mark.parametrize("language", FILES)

@@ -186,6 +186,11 @@ class MorphyConversationEntity(AgentEntity[Dialect, Unconfirmed]):
                 temperature=self.settings.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE),
                 caller=chat_log.conversation_id,
                 family=self._family,
+                messages=(
+                    dialect.messages(telling.home, instructions, user_input.text, telling.turns)
+                    if backend.chats_only
+                    else ()
+                ),
             )
 
         return *await self.models.async_answer(ask), telling

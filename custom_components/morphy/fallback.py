@@ -25,7 +25,7 @@ from .const import (
     DOMAIN,
     FALLBACK_HOME_ASSISTANT,
 )
-from .dialect import Dialect, ToolDialect, find_dialect
+from .dialect import OPENAI, Dialect, ToolDialect, find_dialect
 from .errors import BackendError, FirstWordSlowError, PromptTooLongError, ServerAuthError
 from .issues import async_report_prompt
 
@@ -40,15 +40,22 @@ type Ask[D] = Callable[[Backend, D], Awaitable[Completion]]
 
 @dataclass(frozen=True, slots=True)
 class Model[D: Dialect | ToolDialect = Dialect]:
-    """A model that may answer: that of an entry, in the dialect it was trained for."""
+    """A model that may answer: that of an entry, in the dialect that was chosen for it."""
 
     entry: MorphyConfigEntry
-    dialect: D
+    chosen: D
 
     @property
     def backend(self) -> Backend:
         """Where it runs."""
         return self.entry.runtime_data
+
+    @property
+    def dialect(self) -> D:
+        """The dialect that was chosen; of tools, a server that takes messages alone is told in its own form."""
+        if self.backend.chats_only and isinstance(self.chosen, ToolDialect):
+            return cast(D, OPENAI)
+        return self.chosen
 
 
 class Models[D: Dialect | ToolDialect = Dialect]:

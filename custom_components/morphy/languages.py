@@ -1,7 +1,8 @@
-"""What is known of a language here: what it calls itself, and how people say yes in it."""
+"""What is known of languages here: what each calls itself, how people say yes in it, which is nearest to another."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,32 @@ LANGUAGES: Final[Mapping[str, Language]] = {
     "sv": _language("Svenska", "ja", "japp", "visst", "gärna", "okej", "gör det", "ja tack"),
     "zh": _language("中文", "是", "是的", "好", "好的", "可以", "行", "对", "没问题", "确认"),
 }  # fmt: skip
+
+
+TRANSLATED: Final = (
+    "de", "en", "es", "es-419", "fr", "gsw", "it", "nl", "pl", "pt", "pt-BR", "sv", "zh-Hans", "zh-Hant",
+)  # fmt: skip
+"""The languages that have a file in `translations/`."""
+
+_TRADITIONAL: Final = re.compile(r"zh[-_](?:tw|hk|mo)", re.IGNORECASE)
+"""Regions that write Chinese in traditional characters."""
+_CODE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+
+
+def nearest(language: str, languages: Collection[str] = TRANSLATED) -> str:
+    """Return which of these languages is nearest to one, `de` to `de-CH`; English where none is near."""
+    if not _CODE.fullmatch(language):
+        return "en"
+    code = "zh-Hant" if _TRADITIONAL.fullmatch(language) else language
+    return next(iter(matches(code, languages)), "en")
+
+
+def answer_in(language: str) -> str:
+    """Return the sentence by which a model is told the language of its answer; nothing for what is no language."""
+    if not _CODE.fullmatch(language):
+        return ""
+    known = matches(language, LANGUAGES)
+    return f"Answer in {LANGUAGES[known[0]].name} ({language})." if known else f"Answer in the language {language}."
 
 
 def knows(languages: Collection[str] | None, language: str) -> bool:

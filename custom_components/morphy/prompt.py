@@ -42,11 +42,14 @@ _tokens_per_byte: Final[WeakKeyDictionary[Backend, float]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a model is told: the home or a part of it, the whole prompt, and how many that may be meant are left out."""
+    """What a model is told: the home or a part of it, the whole prompt, how many that may be meant are left out, and
+    the earlier turns that are in the prompt.
+    """
 
     home: Home
     prompt: str
     left_out: int = 0
+    turns: tuple[Turn, ...] = ()
 
 
 async def async_fit(
@@ -132,7 +135,7 @@ class _Telling:
         prompt = self._prompt(chosen.home, turns)
         if self.room is not None and not await self.tokens.fits(prompt, self.room):
             return None
-        return Telling(chosen.home, prompt, chosen.left_out)
+        return Telling(chosen.home, prompt, chosen.left_out, tuple(turns))
 
     async def fewer(self, ranking: Ranking, turns: Sequence[Turn], least: int) -> Telling | None:
         """Return as many devices as fit with these turns; None when they are fewer than `least`.
@@ -151,7 +154,7 @@ class _Telling:
             if most <= 1 or await self.tokens.fits(prompt, room):
                 break
             most -= 1
-        return Telling(told, prompt, ranking.left_out(most))
+        return Telling(told, prompt, ranking.left_out(most), tuple(turns))
 
     def _prompt(self, home: Home, turns: Sequence[Turn]) -> str:
         return self.dialect.prompt(home, self.instructions, self.request, turns)

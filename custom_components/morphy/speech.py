@@ -1,4 +1,4 @@
-"""Sentences Morphy says itself, in the user's language: what went wrong, what was done, what it asks back.
+"""Sentences Morphy says itself, in the user's language or the nearest: what went wrong, what was done, what it asks.
 
 They stand under `exceptions` in `translations/`, the one place there whose sentences a custom integration may load.
 """
@@ -10,10 +10,12 @@ from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.generated.languages import LANGUAGES
 from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN
 from .errors import SeveralFailedError
+from .languages import TRANSLATED, nearest
 
 
 async def async_error_sentence(hass: HomeAssistant, language: str, error: HomeAssistantError) -> str:
@@ -39,7 +41,8 @@ async def async_sentence(hass: HomeAssistant, language: str, key: str) -> str:
 async def _async_translated(
     hass: HomeAssistant, language: str, domain: str, key: str, placeholders: Mapping[str, str]
 ) -> str | None:
-    translations = await async_get_translations(hass, language, "exceptions", [domain])
+    translated = TRANSLATED if domain == DOMAIN else LANGUAGES
+    translations = await async_get_translations(hass, nearest(language, translated), "exceptions", [domain])
     sentence = translations.get(f"component.{domain}.exceptions.{key}.message")
     # A sentence of another integration may name what its error does not bring; it is then said as it stands.
     with contextlib.suppress(LookupError, ValueError):

@@ -26,6 +26,7 @@ from .const import (
 )
 from .dialect import TOOL_DIALECTS, Request, ToolDialect
 from .dialect.tools import Message, chat_messages, tool_json
+from .languages import answer_in
 from .llm_tools import PolicedAPI, Policy, tools_of
 from .prompt import HISTORY_TURNS, Tokens
 from .speech import async_error_sentence
@@ -58,7 +59,10 @@ class MorphyToolEntity(AgentEntity[ToolDialect, UnconfirmedCall]):
         api = PolicedAPI(self.hass, self.settings.get(CONF_LLM_HASS_API, DEFAULT_APIS), policy)
         try:
             await chat_log.async_provide_llm_data(
-                user_input.as_llm_context(DOMAIN), api, self.instructions(self.dialect), user_input.extra_system_prompt
+                user_input.as_llm_context(DOMAIN),
+                api,
+                f"{self.instructions(self.dialect)} {answer_in(user_input.language)}".strip(),
+                user_input.extra_system_prompt,
             )
         except conversation.ConverseError as error:
             return error.as_conversation_result()

@@ -10,12 +10,15 @@ from homeassistant.core import HomeAssistant
 
 from . import async_create_backend
 from .agent_flow import suggest_dialect
-from .backends import BackendInfo, Completion
+from .backends import GREETING, BackendInfo, Completion
 from .const import BACKEND_LOCAL, CONF_BACKEND, CONF_MODEL_PATH
-from .dialect import Home, Request, ToolDialect, find_dialect
+from .dialect import OPENAI, TOOL_DIALECTS, Home, Request, ToolDialect, find_dialect
+from .dialect.detect import UNKNOWN
 from .errors import EmptyAnswerError
 
 TRIAL_TOKENS: Final = 8
+CHAT_TRIAL_TOKENS: Final = 512
+"""A model that chats may think before it answers."""
 
 
 def dialect_for(info: BackendInfo, data: Mapping[str, Any]) -> str:
@@ -24,7 +27,9 @@ def dialect_for(info: BackendInfo, data: Mapping[str, Any]) -> str:
     if bundled:
         return "morphy"
     names = (info.model, data.get(CONF_MODEL_PATH, ""))
-    return suggest_dialect(*names, template=info.chat_template, declared=info.dialect)
+    dialect = suggest_dialect(*names, template=info.chat_template, declared=info.dialect)
+    # Of a server that takes messages alone nothing but its form of tools is known, unless the name says otherwise.
+    return OPENAI.name if info.chats_only and (dialect in TOOL_DIALECTS or dialect == UNKNOWN) else dialect
 
 
 async def async_try(hass: HomeAssistant, data: Mapping[str, Any]) -> BackendInfo:
@@ -35,10 +40,15 @@ async def async_try(hass: HomeAssistant, data: Mapping[str, Any]) -> BackendInfo
         dialect = find_dialect(dialect_for(info, data))
         instructions = dialect.default_instructions
         if isinstance(dialect, ToolDialect):
-            prompt = dialect.prompt((), instructions, [Request("Hello")])
+            prompt = dialect.prompt((), instructions, [Request(GREETING)])
         else:
-            prompt = dialect.prompt(Home(), instructions, "Hello")
-        request = Completion(prompt=prompt, special=dialect.special_tokens, max_tokens=TRIAL_TOKENS)
+            prompt = dialect.prompt(Home(), instructions, GREETING)
+        request = Completion(
+            prompt=prompt,
+            messages=(("system", instructions), ("user", GREETING)) if info.chats_only else (),
+            special=dialect.special_tokens,
+            max_tokens=CHAT_TRIAL_TOKENS if info.chats_only else TRIAL_TOKENS,
+        )
         async with aclosing(backend.complete(request)) as pieces:
             async for piece in pieces:
                 if piece.strip():

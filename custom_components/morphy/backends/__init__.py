@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ..errors import BackendError, EmptyAnswerError
 from .allowance import Allowance
@@ -32,8 +32,9 @@ class Completion:
 
     `special` are the special tokens that the prompt holds, ChatML's where it does not say; all else is plain text.
 
-    `messages` are the same prompt as a chat, a role and a text each, for a server that has the model's chat template;
-    messages with calls or results, and `tools`, are as OpenAI's interface has them. Calls come as text then, as JSON in
+    `messages` are the same prompt as a chat, a role and a text each, for a server that has the model's chat template,
+    and have to be there where a backend chats only; messages with calls or results, and `tools`, are as OpenAI's
+    interface has them. Calls come as text then, as JSON in
     `<tool_call>` tags. `schema` is the JSON schema that `grammar` was made from, for a server that can hold a chat to
     that alone.
     """
@@ -63,7 +64,8 @@ class BackendInfo:
 
     `model` is the name or file name of the model, `context_length` its window in tokens (None where a server does not
     say), `chat_template` the template in its metadata, `grammar` whether a GBNF grammar is honoured, `languages` the
-    codes of those it was trained on (None where nobody says), `dialect` the name of the one it says it was trained for.
+    codes of those it was trained on (None where nobody says), `dialect` the name of the one it says it was trained for,
+    `chats_only` whether it takes messages alone and continues no prompt.
     """
 
     model: str
@@ -72,6 +74,11 @@ class BackendInfo:
     grammar: bool = False
     languages: tuple[str, ...] | None = None
     dialect: str | None = None
+    chats_only: bool = False
+
+
+GREETING: Final = "Hello"
+"""What a model is asked to see whether it answers."""
 
 
 class Backend(ABC):
@@ -83,6 +90,11 @@ class Backend(ABC):
     """Whether it may be kept busy while nobody speaks; a server may have others to serve."""
     on_trouble: Callable[[BackendError | None], None] = staticmethod(lambda _: None)
     """Told the reason when the model's process dies again and again, and None when it works again."""
+
+    @property
+    def chats_only(self) -> bool:
+        """Whether it takes messages alone, as far as it is known."""
+        return self.info is not None and self.info.chats_only
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -111,8 +123,9 @@ class Backend(ABC):
     async def _probe(self) -> None:
         """Start, and ask for a token; raise a BackendError when that fails."""
         await self.start()
+        request = Completion(prompt=GREETING, messages=(("user", GREETING),) if self.chats_only else (), max_tokens=1)
         try:
-            async with aclosing(self.complete(Completion(prompt="Hello", max_tokens=1))) as pieces:
+            async with aclosing(self.complete(request)) as pieces:
                 async for _ in pieces:
                     pass
         except EmptyAnswerError:

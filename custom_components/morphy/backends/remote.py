@@ -19,12 +19,13 @@ from ..errors import (
     BackendError,
     EmptyAnswerError,
     PromptTooLongError,
+    ServerBadAnswerError,
     ServerBrokeOffError,
     ServerModelMissingError,
     ServerNoChatError,
     ServerNoCompletionError,
 )
-from . import Backend, BackendInfo, Completion
+from . import GREETING, Backend, BackendInfo, Completion
 from .connection import Connection, RefusalError
 from .kinds import Chat, Piece, ServerKind, list_models, probe_kind
 from .line import Place, WaitingLine
@@ -53,7 +54,9 @@ BUSY: Final = frozenset(
 )
 """What a server says that has too much to do, or still loads its model."""
 _DONE: Final = "[DONE]"
-_TRIAL: Final = Completion(prompt="Hello", max_tokens=1)
+_TRIAL: Final = Completion(prompt=GREETING, messages=(("user", GREETING),), max_tokens=1)
+NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+"""What a server says of an endpoint that it does not have."""
 _TOO_LONG: Final = re.compile(r"context length is (?P<length>\d+) tokens.*?requested (?P<tokens>\d+)", re.DOTALL)
 
 
@@ -96,7 +99,7 @@ class RemoteBackend(Backend):
 
     @override
     async def start(self) -> BackendInfo:
-        """Find out what the server is, and have the model write one token.
+        """Find out what the server is, and have the model write one token: after a prompt, else in a chat.
 
         Raises ServerUnreachableError, ServerTimeoutError, ServerAuthError, ServerStatusError, ServerBadAnswerError,
         ServerBrokeOffError, ServerModelMissingError or ServerNoCompletionError.
@@ -107,14 +110,29 @@ class RemoteBackend(Backend):
             context_length, template = await kind.describe(self._connection, self._model)
         except LookupError, TypeError:
             context_length, template = None, None
-        await self._drain(kind, kind.body(_TRIAL, self._model))
+        chats_only = await self._chats_only(kind)
         self.info = BackendInfo(
             model=self._model or self._connection.url,
             context_length=context_length,
             chat_template=template,
             grammar=kind.grammar,
+            chats_only=chats_only,
         )
         return self.info
+
+    async def _chats_only(self, kind: ServerKind) -> bool:
+        """Return whether the server continues no prompt but answers messages. Raises what is wrong with prompts."""
+        try:
+            await self._drain(kind, kind.body(_TRIAL, self._model))
+        except (ServerNoCompletionError, ServerModelMissingError, ServerBadAnswerError) as error:
+            chat = Chat(kind)
+            try:
+                await self._drain(chat, chat.body(_TRIAL, self._model))
+            except BackendError:
+                raise error from None
+            self._kind = kind
+            return True
+        return False
 
     def _choose(self, offered: list[str]) -> str | None:
         """Return the model to use among those offered."""
@@ -221,7 +239,7 @@ class RemoteBackend(Backend):
 
     def _refined(self, refusal: RefusalError, kind: ServerKind) -> BackendError:
         """Return what a refused completion means, where that is known."""
-        if refusal.status == HTTPStatus.NOT_FOUND:
+        if refusal.status in NOT_THERE:
             self._kind = None  # another server may have taken its place: look again next time
             if "model" in refusal.message.lower():
                 return ServerModelMissingError(url=self._connection.url, model=self._model or "")
@@ -239,6 +257,8 @@ class RemoteBackend(Backend):
         self, prompt: str, *, family: str = "", special: Sequence[str] = (), urgent: bool = False
     ) -> bool:
         """Have the server read a prompt ahead of time, so that it is in its cache."""
+        if self.chats_only:
+            return True
         try:
             kind = self._kind = self._kind or await probe_kind(self._connection)
             with await self._enter(kind, ""):

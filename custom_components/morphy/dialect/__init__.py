@@ -30,6 +30,9 @@ DIALECTS: dict[str, Dialect] = {
 }
 """The dialects that tell of a home, by name."""
 
+OPENAI = OpenAIDialect()
+"""Tools in the form of a server's chat endpoint."""
+
 TOOL_DIALECTS: dict[str, ToolDialect] = {
     dialect.name: dialect
     for dialect in (
@@ -38,7 +41,7 @@ TOOL_DIALECTS: dict[str, ToolDialect] = {
         FunctionaryV1Dialect(),
         FunctionaryV2Dialect(),
         GlaiveDialect(),
-        OpenAIDialect(),
+        OPENAI,
     )
 }
 """The dialects that tell of tools, by name."""
@@ -60,6 +63,7 @@ def find_dialect(name: str) -> Dialect | ToolDialect:
 __all__ = [
     "CATALOGUE",
     "DIALECTS",
+    "OPENAI",
     "SERVICES",
     "SPECIAL_TOKENS",
     "TOOL_DIALECTS",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from .chatml import END, START, chat
+from .chatml import END, START, chat, talk
 from .home import Answer, Home, Service, Turn
 from .reader import Reader
 
@@ -40,7 +40,13 @@ class Dialect(ABC):
 
     def prompt(self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()) -> str:
         """Return the prompt, up to the point where the model begins to answer."""
-        return chat(self.system(home, instructions), request, history)
+        return chat(self.messages(home, instructions, request, history))
+
+    def messages(
+        self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the same as roles and texts, for a server that puts a frame around them itself."""
+        return talk(self.system(home, instructions), request, history)
 
     def reader(self, home: Home) -> Reader:
         """Return a reader for one answer about this Home."""

@@ -5,7 +5,7 @@ Format: OpenAI's Chat Markup Language, as Home-LLM v001 was trained on it: `<|im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .home import Turn
 from .text import inert, one_line, words
@@ -14,18 +14,23 @@ START = "<|im_start|>"
 END = "<|im_end|>"
 
 
-def chat(system: str, request: str, history: Sequence[Turn] = ()) -> str:
-    """Return the whole prompt, up to the point where the assistant begins to write.
+def talk(system: str, request: str, history: Sequence[Turn] = ()) -> tuple[tuple[str, str], ...]:
+    """Return a talk as roles and texts.
 
     The system text is a dialect's own and stands as it is; what was said is data.
     """
-    earlier = (_message("user", words(turn.request)) + _message("assistant", _lines(turn.answer)) for turn in history)
-    return f"{_message('system', system)}{''.join(earlier)}{_message('user', words(request))}{START}assistant\n"
+    earlier = [(("user", words(turn.request)), ("assistant", _lines(turn.answer))) for turn in history]
+    return (("system", system), *(message for pair in earlier for message in pair), ("user", words(request)))
+
+
+def chat(messages: Iterable[tuple[str, str]]) -> str:
+    """Return the whole prompt, up to the point where the assistant begins to write."""
+    return f"{''.join(_message(role, text) for role, text in messages)}{START}assistant\n"
 
 
 def instruct(system: str, request: str) -> str:
     """Return the prompt of a task that is no talk about a home: both texts keep their lines, and are data."""
-    return f"{_message('system', _lines(system))}{_message('user', _lines(request))}{START}assistant\n"
+    return chat((("system", _lines(system)), ("user", _lines(request))))
 
 
 def _lines(text: str) -> str:

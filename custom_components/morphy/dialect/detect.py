@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Final
 
 _OWN: Final = "morphy"
-_OTHERWISE: Final = "lines"
+UNKNOWN: Final = "lines"
+"""The dialect of a model that nothing tells of."""
 
 _NAMES: Final[tuple[tuple[str, str], ...]] = (
     (r"home[-_. ]?1b[-_. ]?v3", "homeassistant_json_v3_1b"),
@@ -43,4 +44,4 @@ def detect(names: Collection[str], template: str | None = None, declared: str | 
     for pattern, dialect in _NAMES:
         if any(re.search(pattern, name.lower()) for name in names):
             return dialect
-    return next((dialect for marker, dialect in _MARKERS if template and marker in template), _OTHERWISE)
+    return next((dialect for marker, dialect in _MARKERS if template and marker in template), UNKNOWN)

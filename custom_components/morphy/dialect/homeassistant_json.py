@@ -18,7 +18,7 @@ from .calls import write_call
 from .grammar import MAX_CALLS, one_of, quote, speech_rules, targets_by_domain
 from .home import Action, Answer, ArgumentValue, Device, Home, Service, Turn
 from .reader import Call, Malformed, Reader
-from .text import data, inert, one_line, words
+from .text import data, words
 from .tool_reader import JsonScan
 
 FENCE = "```homeassistant"
@@ -111,11 +111,7 @@ class HomeAssistantJsonV3Dialect(HomeAssistantJsonDialect):
 
     def prompt(self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()) -> str:
         """Return the prompt in Zephyr's frame."""
-        turns = [("system", self.system(home, instructions))]
-        for turn in history:
-            answer = inert("\n".join(map(one_line, turn.answer.split("\n"))))
-            turns += [("user", words(turn.request)), ("assistant", answer)]
-        turns.append(("user", words(request)))
+        turns = self.messages(home, instructions, request, history)
         return "".join(f"<|{role}|>\n{text}{self.end}\n" for role, text in turns) + "<|assistant|>\n"
 
 
