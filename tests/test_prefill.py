@@ -152,15 +152,16 @@ async def test_an_allowance_that_is_overdrawn_is_waited_for(
         assert (requests(entry) > before) is more
 
 
-async def test_the_option_is_in_an_agents_form(hass: HomeAssistant, house: House, model: Path) -> None:
+async def test_the_options_are_in_an_agents_form(hass: HomeAssistant, house: House, model: Path) -> None:
     entry = await entry_of(hass, backend="local", model_path=str(model), context_length=512)
     person = await adds_agent(hass, entry)
     advanced = {"dialect": "lines", "temperature": 0, "max_tokens": 64}
-    await person.enters(name="Still", advanced={**advanced, "read_ahead": False})
+    await person.enters(name="Still", advanced={**advanced, "read_ahead": False, "home_tokens": 400})
     person = await adds_agent(hass, entry)
-    await person.enters(name="Eager", advanced={**advanced, "read_ahead": True})
+    await person.enters(name="Eager", advanced={**advanced, "read_ahead": True, "home_tokens": 1000})
     await hass.async_block_till_done()
-    assert [agent.data.get("read_ahead") for agent in entry.subentries.values()] == [False, None]
+    kept = [(agent.data.get("read_ahead"), agent.data.get("home_tokens")) for agent in entry.subentries.values()]
+    assert kept == [(False, 400), (None, None)]
 
 
 def test_an_idle_machine_stays_cool(monkeypatch: pytest.MonkeyPatch) -> None:

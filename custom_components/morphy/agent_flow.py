@@ -35,6 +35,7 @@ from .const import (
     CONF_FALLBACK,
     CONF_FALLBACK_AFTER,
     CONF_HOME_ASSISTANT_FIRST,
+    CONF_HOME_TOKENS,
     CONF_INSTRUCTIONS,
     CONF_MAX_TOKENS,
     CONF_READ_AHEAD,
@@ -47,6 +48,7 @@ from .const import (
 )
 from .dialect import CATALOGUE, DIALECTS, TOOL_DIALECTS, find_dialect
 from .dialect.detect import detect
+from .prompt import HOME_TOKENS
 
 ALL_DIALECTS: Final = (*DIALECTS, *TOOL_DIALECTS)
 AGENT_NAME: Final = "Morphy"
@@ -73,6 +75,7 @@ ADVANCED: Final = section(
             ),
             vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): TEMPERATURE,
             vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): whole_number(16, 4096, "tokens"),
+            vol.Required(CONF_HOME_TOKENS, default=HOME_TOKENS): whole_number(200, 32768, "tokens"),
             vol.Required(CONF_READ_AHEAD, default=True): BooleanSelector(),
         }
     ),
@@ -152,8 +155,9 @@ def _read(user_input: Mapping[str, Any]) -> dict[str, Any]:
         data.pop(CONF_LLM_HASS_API, None)
     elif CONF_LLM_HASS_API not in data:
         data[CONF_LLM_HASS_API] = []
-    if data[CONF_READ_AHEAD]:
-        del data[CONF_READ_AHEAD]
+    for key, default in ((CONF_READ_AHEAD, True), (CONF_HOME_TOKENS, HOME_TOKENS)):
+        if data[key] == default:
+            del data[key]
     if len(domains) < len(CATALOGUE):
         data[CONF_DOMAINS] = domains
     instructions = user_input.get(CONF_INSTRUCTIONS, "").strip()
