@@ -26,17 +26,25 @@ from .tiny_model import write_tiny_model
 CALL = "light.turn_off(light.ceiling)\n"
 
 
-@pytest.mark.parametrize(("least", "doubtful"), [(1.0, "all"), (-25.0, "some"), (-1e9, "none"), (None, "none")])
+@pytest.mark.parametrize(
+    ("least", "grammar", "doubtful"),
+    [
+        (1.0, "root ::= [a-h]{8}", "all"),
+        (-5.0, "root ::= [a-h]{8}", "some"),
+        (-1e9, "root ::= [a-h]{8}", "none"),
+        (None, "root ::= [a-h]{8}", "none"),
+        (-0.01, 'root ::= "abcdefgh"', "none"),
+    ],
+)
 async def test_the_worker_tells_doubtful_text(
-    tmp_path: Path, socket_enabled: None, least: float | None, doubtful: str
+    tmp_path: Path, socket_enabled: None, least: float | None, grammar: str, doubtful: str
 ) -> None:
-    """With random weights the letters of the grammar are all unlikely; a few of them lie within the middle bound."""
+    """Random weights find none of eight letters likely; where the grammar leaves no choice there is no doubt."""
     model = write_tiny_model(tmp_path / "model.gguf", least_certainty=least)
     backend = LocalBackend(model, context_length=512, threads=1)
-    request = Completion(prompt="hello", grammar='root ::= "abcdefgh"')
-    pieces = [piece async for piece in backend.complete(request)]
+    pieces = [piece async for piece in backend.complete(Completion(prompt="hello", grammar=grammar))]
     await backend.close()
-    assert "".join(pieces) == "abcdefgh"
+    assert len("".join(pieces)) == 8
     marks = [isinstance(piece, Doubtful) for piece in pieces]
     assert marks == sorted(marks)
     assert (all(marks), any(marks)) == {"all": (True, True), "some": (False, True), "none": (False, False)}[doubtful]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,15 +46,19 @@ HOME = Home(
 
 
 @pytest.fixture(scope="module")
-def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], str]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> llama_cpp.Llama:
+    """A model of random weights, whose tokens are bytes."""
+    path = write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf")
+    return llama_cpp.Llama(str(path), n_ctx=1024, n_threads=1, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def write(tiny: llama_cpp.Llama) -> Callable[[str, int], str]:
     """A function that lets the model write under a grammar, with a seed, at a high temperature."""
-    model = llama_cpp.Llama(
-        str(write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf")), n_ctx=1024, n_threads=1, verbose=False
-    )
 
     def complete(grammar: str, seed: int) -> str:
         compiled = llama_cpp.LlamaGrammar.from_string(grammar, verbose=False)
-        answer = model.create_completion(
+        answer = tiny.create_completion(
             "hello", grammar=compiled, temperature=3, top_k=0, top_p=1.0, min_p=0.0, seed=seed, max_tokens=400
         )
         return str(answer["choices"][0]["text"]) if answer["choices"][0]["finish_reason"] == "stop" else ""
@@ -98,6 +104,57 @@ def test_speech_cannot_be_a_call(write: Callable[[str, int], str]) -> None:
         reader = get_dialect("morphy").reader(HOME)
         events = reader.feed(write(f"root ::= speech\n{speech_rules()}", seed)) + reader.close()
         assert all(isinstance(event, Speech) for event in events)
+
+
+def test_a_copy_that_leaves_the_listing_is_no_speech(write: Callable[[str, int], str]) -> None:
+    """Speech holds no quote and does not begin as a line of the listing does, so it cannot take over half a copy."""
+    rules = get_dialect("morphy").grammar(HOME).splitlines()
+    grammar = "\n".join(["root ::= speech", *(rule for rule in rules if not rule.startswith("root"))])
+    written = [text for seed in range(40) if (text := write(grammar, seed))]
+    assert written
+    for text in written:
+        assert '"' not in text
+        assert text[0] not in string.ascii_lowercase
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("Turned on Kettle.", True),
+        ("3.5 degrees.", True),
+        ("Ja, Küchenlicht 🏠 ist an.", True),
+        ("eTRV 2 is at 21.", True),
+        ("light is on.", False),
+        ("light.turn_on(light.k1)", False),
+        ('Kitchen light "Ceiling" light.k10 = off', False),
+    ],
+)
+def test_what_may_be_spoken(tiny: llama_cpp.Llama, text: str, allowed: bool) -> None:
+    devices = (*DEVICES, Device("climate.trv", ("eTRV 2",), "heat"))
+    rules = get_dialect("morphy").grammar(Home(devices=devices)).splitlines()
+    grammar = "\n".join(["root ::= speech", *(rule for rule in rules if not rule.startswith("root"))])
+    assert accepts(tiny, grammar, text) == allowed
+
+
+def accepts(model: llama_cpp.Llama, grammar: str, text: str) -> bool:
+    """Whether llama.cpp's grammar takes the text, and may end after it."""
+    vocab = llama_cpp.llama_model_get_vocab(model.model)
+    sampler = llama_cpp.llama_sampler_init_grammar(vocab, grammar.encode(), b"root")
+
+    def allowed(token: int) -> bool:
+        one = (llama_cpp.llama_token_data * 1)(llama_cpp.llama_token_data(id=token, logit=1.0, p=0.0))
+        candidates = llama_cpp.llama_token_data_array(data=one, size=1, selected=-1, sorted=False)
+        llama_cpp.llama_sampler_apply(sampler, ctypes.byref(candidates))
+        return float(one[0].logit) > float("-inf")
+
+    try:
+        for token in model.tokenize(text.encode(), add_bos=False):
+            if not allowed(token):
+                return False
+            llama_cpp.llama_sampler_accept(sampler, token)
+        return allowed(model.token_eos())
+    finally:
+        llama_cpp.llama_sampler_free(sampler)
 
 
 @pytest.mark.parametrize("name", ["lines", "morphy"])

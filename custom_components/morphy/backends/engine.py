@@ -180,6 +180,17 @@ class Model:
         logits = self.lib.llama_get_logits_ith(self.ctx, place)[: self._vocabulary]
         return float(logits[token] - math.log(sum(map(math.exp, logits))))
 
+    def log_share(self, grammar: Any, place: int) -> float:
+        """Return the natural logarithm of the probability that the model gives to all a grammar allows here together."""
+        logits = self.lib.llama_get_logits_ith(self.ctx, place)[: self._vocabulary]
+        data = (self.lib.llama_token_data * self._vocabulary)(
+            *(self.lib.llama_token_data(id=token, logit=logit, p=0.0) for token, logit in enumerate(logits))
+        )
+        candidates = self.lib.llama_token_data_array(data=data, size=self._vocabulary, selected=-1, sorted=False)
+        self.lib.llama_sampler_apply(grammar, ctypes.byref(candidates))
+        allowed = sum(math.exp(one.logit) for one in data[: candidates.size])
+        return math.log(allowed / sum(map(math.exp, logits))) if allowed else 0.0
+
     def ends(self, token: int) -> bool:
         """Return whether the token ends an answer."""
         return bool(self.lib.llama_vocab_is_eog(self.vocab, token))

@@ -59,6 +59,7 @@ class Sampler:
         self._seed = random.getrandbits(32)
         self._chain = self._new_chain(temperature)
         self._strict = self._grammar = None
+        self._left = 0.0
         if grammar:
             self._grammar = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
             if not self._grammar:
@@ -89,13 +90,23 @@ class Sampler:
         """
         lib, ctx = self._lib, self._model.ctx
         token = int(lib.llama_sampler_sample(self._chain, ctx, place))
+        self._left = 0.0
         if not self._grammar:
             return token
         if not self._allowed(token):
+            if self._model.least_certainty is not None:
+                self._left = self._model.log_share(self._grammar, place)
             return int(lib.llama_sampler_sample(self._strict, ctx, place))
         if not self._model.ends(token):
             lib.llama_sampler_accept(self._grammar, token)
         return token
+
+    def log_probability(self, token: int, place: int) -> float:
+        """Return the natural logarithm of the probability of the token just chosen, among what the grammar allows.
+
+        Where the model's own choice was allowed, what else was not is not looked at, and counts as if it were.
+        """
+        return self._model.log_probability(token, place) - self._left
 
     def _allowed(self, token: int) -> bool:
         lib = self._lib

@@ -252,7 +252,7 @@ class Worker:
             if model.ends(token):
                 break
             if model.least_certainty is not None and not doubt:
-                certainty += model.log_probability(token, place)
+                certainty += sampler.log_probability(token, place)
                 doubt = {"doubtful": True} if certainty < model.least_certainty else {}
             if text := stop.feed(decoder.decode(model.piece(token))):
                 self._send(number, text=text, **doubt)

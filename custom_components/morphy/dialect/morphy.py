@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from .base import Dialect, services_in_order
 from .calls import write_call
 from .choice import MAX_DEVICES
-from .grammar import MAX_CALLS, call_rules, one_of, speech_rules
+from .grammar import MAX_CALLS, call_rules, one_of
 from .home import CLASS, Answer, Area, Device, Floor, Home, Service
 from .reader import Reader
 from .text import data, value, words
 
-MAX_EVIDENCE = 8
+MAX_EVIDENCE = 10
 """Listing lines an answer may copy."""
 
 MAX_NAMES = 10
@@ -78,8 +78,12 @@ class MorphyDialect(Dialect):
         return "".join(fields[begin:])
 
     def grammar(self, home: Home) -> str:
-        """Return a grammar for evidence, then calls, then one line of speech; speech alone does as well."""
-        rules = [speech_rules()]
+        """Return a grammar for evidence, then calls, then one line of speech; speech alone does as well.
+
+        Speech holds no double quote and begins with no small letter, unless a name of the home does: so what begins
+        as evidence can only go on as evidence, and a copy that skips a name finds back instead of turning into speech.
+        """
+        rules = [_speech_rules(home)]
         evidence = sorted(evidence_lines(home))
         before = f'(evidence "\\n"){{0,{MAX_EVIDENCE}}} ' if evidence else ""
         if evidence:
@@ -118,6 +122,21 @@ class _MorphyReader(Reader):
         """Return the first evidence in order that is not before this line: it begins with it, if any does."""
         position = bisect_left(self._evidence, line)
         return self._evidence[position] if position < len(self._evidence) else ""
+
+
+_SPEECH = r"""
+speech ::= first rest | [0-9]+ ("." [0-9]+)? (after rest)?NAMED
+first ::= [^a-z0-9_. `"\n\r\x00-\x1f]
+after ::= [^a-z0-9_."\n\r\x00-\x1f]
+rest ::= [^"\n\r\x00-\x1f]*
+"""
+
+
+def _speech_rules(home: Home) -> str:
+    """Return the rule `speech`: one line that no reader can take for evidence or for a call."""
+    names = {_unquoted(name) for one in (*home.devices, *home.areas, *home.floors) for name in one.names}
+    small = sorted(name for name in names if name[:1].islower() or name[:1].isdigit())
+    return _SPEECH.strip().replace("NAMED", f" | {one_of(small)} (after rest)?" if small else "")
 
 
 def evidence_lines(home: Home) -> set[str]:
