@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import shutil
 import signal
 import time
@@ -222,7 +223,7 @@ class Run:
         self.state.step += 1
         self.state.tokens += sum(len(sample.ids) for sample in batch)
         # The mean over about the last 50 steps: a single step has four homes and says little.
-        self.state.loss = loss if self.state.step == 1 else 0.98 * self.state.loss + 0.02 * loss
+        self.state.loss = loss if math.isnan(self.state.loss) else 0.98 * self.state.loss + 0.02 * loss
 
     def _tell(self, speed: float, schedule: Schedule) -> None:
         state = self.state

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy, pad
 from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedModel
 from transformers.models.lfm2 import modeling_lfm2
 
+from .machine import autocast
 from .recipe import ModelRecipe
 
 _LAYER_TYPES = {"conv": "conv", "attention": "full_attention"}
@@ -74,7 +75,7 @@ def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: torch.Tensor) ->
 
     The head is computed nowhere else: it would cost a fifth of the run for nothing.
     """
-    with torch.autocast(ids.device.type, dtype=torch.bfloat16):
+    with autocast(ids.device):
         body = getattr(model, model.base_model_prefix)
         hidden = body(input_ids=ids, use_cache=False).last_hidden_state
         logits: torch.Tensor = model.get_output_embeddings()(hidden[where])  # type: ignore[no-untyped-call]

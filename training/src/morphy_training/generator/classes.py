@@ -1,8 +1,7 @@
 """Questions about all that one class of sensor tells of, and about the people of the home: any, all, which, how many.
 
-The evidence is every such thing in the place asked about, whatever its state: which lines are copied follows from what
-is asked about alone, and the answer from the states that were just copied. Things that people act on afterwards
-(lights, blinds, locks) are asked about in the form of `groups`, where the evidence is what `turn them off` then means.
+The evidence is every such thing in the place asked about, as in `groups`, which asks about what people act on
+afterwards (lights, blinds, locks).
 """
 
 from __future__ import annotations

@@ -281,7 +281,7 @@ MIX: tuple[tuple[float, Maker], ...] = (
     (36.0, classes.sensed),
     (7.0, classes.people),
     (9.0, readings.named),
-    (8.0, readings.measured),
+    (11.0, readings.measured),
     (1.0, readings.compared),
     (0.7, readings.low),
     (0.6, readings.missing),
@@ -303,7 +303,7 @@ MIX: tuple[tuple[float, Maker], ...] = (
 )
 """Everything people ask for, with its share. Refusals by subject come on top: `NONE`."""
 
-NONE = 0.1
+NONE = 0.11
 """The share of requests that are other assistants' jobs."""
 
 _NEEDED: dict[Maker, tuple[str, ...]] = {

@@ -23,7 +23,7 @@ LIGHTS: Scopes = {
     "several": 4,
     "area": 26,
     "areas": 3,
-    "here": 18,
+    "here": 26,
     "floor": 8,
     "all": 9,
     "except": 2,

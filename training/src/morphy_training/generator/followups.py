@@ -432,7 +432,8 @@ def _act_on_answer(speaker: Speaker, before: Said) -> Said | None:
     if before.intent not in _QUESTIONS:
         return None
     answer = before.wish.answer
-    things = tuple(thing for thing in speaker.world.things if thing.id in answer.evidence)
+    copied = tuple(thing for thing in speaker.world.things if thing.id in answer.evidence)
+    things = copied if len(copied) == 1 else tuple(thing for thing in copied if thing.name in answer.speech)
     domains = {thing.kind.domain for thing in things}
     if not things or len(things) > MOST or len(domains) != 1:
         return None

@@ -1,7 +1,8 @@
 """Questions about all things of a sort: any, which, how many, all; is there smoke, is anyone home.
 
-The evidence is what decides the answer and nothing else: the things in the state asked for, or, where all were asked
-about, those in another. So whatever is copied is named in the answer, and nothing copied means none, or all.
+The evidence is everything in the place asked about, whatever its state, as far as that can be copied: which lines those
+are follows from the question alone, and the answer from the states that were just copied. Of more than that, it is what
+decides the answer: the things in the state asked for, or, where all were asked about, those in another.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..dialect.home import Answer
+from ..dialect.morphy import MAX_EVIDENCE
 from .homes import Thing
 from .kinds import KINDS, Kind
 from .names import plain
 from .speaker import Speaker, Wish, ids_of
 
 MOST_NAMED = 8
-"""The most things an answer copies and names one by one."""
+"""The most things an answer names one by one."""
 
 _FEW_DROPPED = 0.6
 """The share of questions about none or one of several that is not asked, so that lists and numbers are seen enough."""
@@ -241,7 +243,8 @@ def answer(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: str, 
         slots["told"] = told(speaker, asked, many=False)
     speech = speaker.say("question_group", reply, slots).replace(" .", ".")
     category = f"question_{'all' if form == 'the' else form}"
-    return Wish("question", text, Answer(speech, (), ids_of(shown)), category, any(thing.unseen for thing in shown))
+    copied = scope.things if len(scope.things) <= MAX_EVIDENCE else shown
+    return Wish("question", text, Answer(speech, (), ids_of(copied)), category, any(thing.unseen for thing in copied))
 
 
 def common_state(things: Sequence[Thing], asked: str) -> str:

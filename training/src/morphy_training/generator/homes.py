@@ -26,10 +26,14 @@ _ALWAYS = frozenset(
 )  # fmt: skip
 """Services that every device of their domain takes, or nearly."""
 _SENSES = ("sensor", "binary_sensor")
+_NEXT_TWIN = 0.5
+"""How often what tells two things of itself tells a third."""
 _OFTEN_CLASSED = {"switch": 0.75, "media_player": 0.5}
 """How often a thing of a domain tells its class where `states` leaves that open."""
 _COVERINGS = ("blind", "curtain", "shutter", "shade", "awning", "window_cover")
 """Covers that a room may have two sorts of."""
+_ROOMED = frozenset(("tv", "speaker", "thermostat", "ac", "blind", "curtain", "shutter", "shade", "fan"))
+"""Kinds of which people mean the one in the room that they are in."""
 _FILLING = ("light", "light", "switch", "sensor temperature", "binary motion", "binary door")
 """What a home has instead of a second thing of a kind that it has one of."""
 
@@ -252,9 +256,11 @@ class _Builder:
             things.append(thing)
             if kind_name in _COVERINGS and len(things) < count and self.random.random() < 0.15 * self.difficulty:
                 things += self._beside(thing, areas, used)
-            twins = [name for name in TWINS.get(kind_name, ()) if name in self.names]
-            if twins and len(things) < count and self.random.random() < 0.12 * self.difficulty:
-                things.append(self._twin(thing, twins))
+            if len(things) < count and self.random.random() < 0.45 * self.difficulty:
+                things += self._opposite(thing, used)
+            if kind_name == "todo" and len(things) < count and self.random.random() < 0.4 * self.difficulty:
+                things += self._beside_list(used)
+            things += self._twins(thing, count - len(things))
         return things
 
     def _singled(self, kinds: list[str]) -> list[str]:
@@ -285,15 +291,58 @@ class _Builder:
         used.add(key)
         return [other]
 
+    def _opposite(self, thing: Thing, used: set[tuple[str, str | None]]) -> list[Thing]:
+        """Return the right one beside a left one, the lower beside an upper; nothing where a name tells no side."""
+        sides = self.language.tables.get("opposites", {})
+        words = thing.name.split(" ")
+        place = next((place for place, word in enumerate(words) if word.lower() in sides), None)
+        if place is None or thing.kind.name in ("scene", "script", "automation"):
+            return []
+        other = sides[words[place].lower()][0]
+        words[place] = other.title() if words[place].istitle() else other.upper() if words[place].isupper() else other
+        name = " ".join(words)
+        if (plain(name), thing.area) in used:
+            return []
+        used.add((plain(name), thing.area))
+        base = f"{thing.kind.domain}.{self.namer.object_id(thing.kind, name, None)}"
+        state, attributes = self.moods.draw(thing.kind)
+        told = {key: text for key, text in thing.device.attributes.items() if key == "class"}
+        device = Device(self._free(base), (name,), state, told | attributes, thing.area)
+        return [Thing(device, thing.kind, thing.unseen)]
+
+    def _beside_list(self, used: set[tuple[str, str | None]]) -> list[Thing]:
+        """Return a second list: for errands beside the one for shopping, say."""
+        other = self._thing(KINDS["todo"], [])
+        key = (plain(other.name), other.area)
+        if key in used:
+            return []
+        used.add(key)
+        return [other]
+
+    def _free(self, ident: str) -> str:
+        """Return the id, or one like it that nothing in the home has; it is taken from now on."""
+        while ident in self.taken:
+            ident += "_2"
+        self.taken.add(ident)
+        return ident
+
+    def _twins(self, thing: Thing, most: int) -> list[Thing]:
+        """Return other things of the same name: what a phone or a car tells of itself, each of another kind."""
+        kinds = [name for name in TWINS.get(thing.kind.name, ()) if name in self.names]
+        twins: list[Thing] = []
+        share = 0.12 * self.difficulty
+        while kinds and len(twins) < most and self.random.random() < share:
+            twins.append(self._twin(thing, kinds))
+            kinds.remove(twins[-1].kind.name)
+            share = _NEXT_TWIN
+        return twins
+
     def _twin(self, thing: Thing, kinds: Sequence[str]) -> Thing:
         """Return another thing of the same name: the contact of a door beside its lock, what a plug draws."""
         kind = KINDS[self.namer.pick(kinds)]
         base = f"{kind.domain}.{thing.id.partition('.')[2]}"
         ident = f"{base}_{slug(kind.device_class or kind.name)}" if self.random.random() < 0.5 else base
-        while ident in self.taken:
-            ident += "_2"
-        self.taken.add(ident)
-        device = Device(ident, thing.device.names, *self.moods.draw(kind), thing.area)
+        device = Device(self._free(ident), thing.device.names, *self.moods.draw(kind), thing.area)
         return Thing(device, kind, thing.unseen)
 
     def _thing(self, kind: Kind, areas: list[tuple[Area, bool]]) -> Thing:
@@ -333,6 +382,9 @@ class _Builder:
         if not areas or self.random.random() > 0.6:
             return None
         filled = [thing.area for thing in things if thing.area]
+        roomed = [thing.area for thing in things if thing.area and thing.kind.name in _ROOMED]
+        if roomed and self.random.random() < 0.35:
+            return self.namer.pick(roomed)
         return self.namer.pick(filled) if filled and self.random.random() < 0.9 else self.namer.pick(areas).id
 
     def _now(self) -> str:

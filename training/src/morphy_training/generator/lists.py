@@ -29,8 +29,8 @@ def _meant(speaker: Speaker, key: str) -> Thing | None:
 def _spoken(speaker: Speaker) -> tuple[Thing, str] | None:
     """Return a list and words that mean it: its name, or those for its family."""
     draw = speaker.random.random()
-    if draw < 0.4:
-        key = "any" if draw < 0.16 else "shopping" if draw < 0.31 else "tasks"
+    if draw < 0.55:
+        key = "any" if draw < 0.16 else "shopping" if draw < 0.42 else "tasks"
         thing = _meant(speaker, key)
         word = speaker.pick(speaker.language.tables["list_words"][key])
         if thing and speaker.world.by_name.get(plain(word), [thing]) == [thing]:

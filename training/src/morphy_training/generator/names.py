@@ -38,6 +38,8 @@ _SPECIAL = str.maketrans(
 )
 _ROOM_NAMED = frozenset(("light", "switch", "fan", "thermostat", "speaker", "tv", "blind"))
 """Kinds of which the one in a room is often named as the room is."""
+_SPELT_RIGHT = 0.75
+"""How often words such as TV have their capital letters in names that have any."""
 _KNOWN_BY_USE = frozenset(("vacuum", "mower", "thermostat", "ac", "tv", "speaker", "outlet"))
 """Kinds that are often given a name that says nothing of them."""
 
@@ -106,7 +108,10 @@ class Namer:
         if self.random.random() < 0.12:
             style = self.pick(("title", "title", "lower", "sentence", "odd"))
         if style == "title":
-            return " ".join(word[:1].upper() + word[1:] for word in name.split(" "))
+            short = self.language.words.get("acronyms", ()) if self.random.random() < _SPELT_RIGHT else ()
+            return " ".join(
+                word.upper() if word in short else word[:1].upper() + word[1:] for word in name.split(" ")
+            )
         if style == "sentence":
             return name[:1].upper() + name[1:]
         if style == "odd":

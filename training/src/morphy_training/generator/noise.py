@@ -50,7 +50,9 @@ def written(speaker: Speaker, form: str, text: str, *, slips: bool = True) -> st
         text = _mistyped(speaker, text)
     draw = speaker.random.random()
     if draw < 0.62:
-        return text.lower()
+        text = text.lower()
+        return _shouted(speaker, text) if speaker.chance(0.12) else text
+    text = _shouted(speaker, text)
     if draw < 0.72:
         return text
     end = "?" if form in ("question", "gerund") else "!" if draw > 0.97 else "."
@@ -58,6 +60,12 @@ def written(speaker: Speaker, form: str, text: str, *, slips: bool = True) -> st
         return text.lower() + end
     text = text[:1].upper() + text[1:]
     return text + end if draw < 0.96 or draw > 0.97 else text
+
+
+def _shouted(speaker: Speaker, text: str) -> str:
+    """Return the text with words such as TV in capital letters."""
+    short = speaker.language.words.get("acronyms", ())
+    return " ".join(word.upper() if word in short else word for word in text.split(" "))
 
 
 def respelt(speaker: Speaker, wish: Wish) -> str:

@@ -22,6 +22,8 @@ _OF_ONE_THING = frozenset(
 """Classes that tell something of a thing, not of a place."""
 _LOW = 20.0
 """The charge in percent below which a battery is low."""
+_MOST_ASKED = 0.35
+"""How often it is the temperature that is asked for, whatever else there is."""
 _CLIMATE = {"temperature": "now", "humidity": "humidity"}
 """What a thermostat's attributes tell of its room."""
 
@@ -149,7 +151,8 @@ def measured(speaker: Speaker) -> Wish | None:
     if not found:
         return None
     home = speaker.home
-    what = speaker.pick(found).what
+    warmth = [one for one in found if one.what == "temperature"]
+    what = speaker.pick(warmth if warmth and speaker.chance(_MOST_ASKED) else found).what
     rivals = [one for one in found if one.what == what]
     here = [one for one in rivals if one.thing.area and one.thing.area == home.room]
     if (here or len(rivals) == 1) and speaker.chance(0.45):
