@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import follower
 import pytest
 import torch
 import toy
@@ -36,3 +37,18 @@ def files(smoke: recipe.Recipe, run: runs.Folder) -> list[Path]:
     """The run's GGUF files, the whole one first."""
     pytest.importorskip("llama_cpp")
     return export.export(smoke, run)
+
+
+@pytest.fixture(scope="session")
+def following(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model that calls the function whose name begins with n, with the shortest arguments.
+
+    Where a server's own frame ends with `]`, it writes words.
+    """
+    return follower.make(tmp_path_factory.mktemp("following"), '<"n}f1{', {"]": "n", "n": "f"})
+
+
+@pytest.fixture(scope="session")
+def following_gguf(following: Path) -> Path:
+    """The same as GGUF."""
+    return follower.to_gguf(following, following / "follower.gguf")

@@ -9,9 +9,11 @@ import pytest
 import toy
 
 from morphy_training import cli, data, evaluate
+from morphy_training.backends import LlamaCpp
 from morphy_training.dialect import Action, Answer, Area, Device, Floor, Home, get_dialect, services_for
 from morphy_training.marks import marks, tells_domain, unrelated
 from morphy_training.runs import Folder
+from morphy_training.tallies import wilson
 
 DIALECT = get_dialect("morphy")
 DEVICES = (
@@ -106,9 +108,9 @@ def test_only_a_request_that_names_its_one_device_is_resized() -> None:
 
 
 def test_wilson_holds_the_share() -> None:
-    low, high = evaluate.wilson(8, 10)
+    low, high = wilson(8, 10)
     assert 0.49 < low < 0.8 < high < 0.95
-    assert evaluate.wilson(0, 5)[0] == 0.0
+    assert wilson(0, 5)[0] == 0.0
 
 
 def test_confusions_are_counted_and_the_right_ones_are_not() -> None:
@@ -127,7 +129,7 @@ def test_confusions_are_counted_and_the_right_ones_are_not() -> None:
 
 
 def test_a_file_is_asked_with_what_was_said_before_where_a_request_leans_on_it(files: list[Path]) -> None:
-    model = evaluate.Model(files[0], DIALECT)
+    model = evaluate.Model(LlamaCpp(files[0]), DIALECT)
     turns = (_exchange("turn on the attic light", ON), _exchange("and off", ON, category="followup_it"))
     example = toy.Example(HOME, turns)
     assert model.history(example, 0) == []
@@ -135,15 +137,13 @@ def test_a_file_is_asked_with_what_was_said_before_where_a_request_leans_on_it(f
     assert before.request == "turn on the attic light"
     assert "light.turn_on(light.attic)" in before.answer
     assert model.answer(HOME, "and off", [before]) != ""
-    model.close()
 
 
 def test_a_home_that_does_not_fit_is_told_in_part(files: list[Path]) -> None:
     devices = tuple(Device(f"light.l{n}", (f"lamp {n} " + "quite a long name " * 5,), "on") for n in range(50))
     home = Home(devices, services=services_for(devices))
-    model = evaluate.Model(files[0], DIALECT)
+    model = evaluate.Model(LlamaCpp(files[0]), DIALECT)
     assert model.answer(home, "turn on lamp 7")
-    model.close()
 
 
 def test_the_command_compares_every_file_and_writes_its_figures(

@@ -9,8 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .calling import command as calling
 from .errors import RecipeError, Stopped, TrainingError
+from .writing import command as writing
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+    from .runs import Folder
 
 _STEPS = ("pretrain", "tune", "merge", "export", "evaluate")
 """What `all` does, in this order; of these, only what the recipe has sections for."""
@@ -44,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _HELP.items():
         command = commands.add_parser(name, help=text, description=text)
-        if name == "smoke":
+        if name == "write":
+            writing.add_arguments(command)
+            continue
+        if name in ("smoke", "needs"):
             command.add_argument("recipes", type=Path, nargs="*", metavar="RECIPE", help="YAML files")
             command.add_argument("--all", action="store_true", help="every recipe in recipes/")
         else:
@@ -58,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where torch sees one"
             )
         if name in ("pretrain", "tune", "ablate", "all"):
+            command.add_argument("--fp32", action="store_true", help="multiply in float32: faster on CPUs without AMX")
             command.add_argument("--micro-tokens", type=int, help="tokens computed at once (default: by device)")
             command.add_argument("--workers", type=int, help="processes that generate data (default: on a CPU none)")
             command.add_argument("--stretch", type=float, help="stop after so many minutes; the same command goes on")
@@ -97,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--json", type=Path, help="where to write the figures (default: the run's evaluation.json)"
             )
+            calling.add_arguments(command)
         if name == "pack":
             command.add_argument("--pieces", type=Path, required=True, help="folder to write the pieces into")
             command.add_argument("--size-mib", type=float, default=16, help="of a piece at most (default 16)")
@@ -107,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
                 default="all",
                 help="all: bit by bit; half: in bfloat16; weights: that without the optimisers (default all)",
             )
+        if name == "needs":
+            command.add_argument("--gpus", type=int, default=1, help="GPUs that share one model by FSDP (default 1)")
+            command.add_argument("--tflops", type=float, default=25, help="that a GPU really does (default 25)")
+        if name == "tune":
+            command.add_argument("--fsdp", type=Path, help="JSON file: share a base model out among GPUs, under torchrun")
+        if name == "begin":
+            command.add_argument("file", type=Path, help="GGUF file that `export` wrote")
+            command.add_argument("--tokens", type=int, required=True, help="how many its base model was trained on")
         if name == "merge":
             command.add_argument("--adapter", type=Path, help="folder of another adapter for the same base model")
         if name == "unpack":
@@ -134,10 +154,12 @@ def _context(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 
 def _machine(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from .machine import machine
+    from .machine import machine, set_half
 
+    set_half(not arguments.fp32)
     deadline = None if arguments.stretch is None else arguments.begun + 60 * arguments.stretch
-    return machine(arguments.device, arguments.micro_tokens, arguments.workers, deadline)
+    fsdp = getattr(arguments, "fsdp", None)
+    return machine(arguments.device, arguments.micro_tokens, arguments.workers, deadline, fsdp)
 
 
 def _need(has: bool, instead: str) -> None:
@@ -187,6 +209,14 @@ def _leaks(arguments: argparse.Namespace) -> None:
         raise LeakError(f"{len(found.errors)} leaks; they stand above")
 
 
+def _begin(arguments: argparse.Namespace) -> None:
+    from .begin import begin
+
+    recipe, folder = _context(arguments)
+    _need(recipe.from_nothing, "name its base model in the recipe instead")
+    print(begin(recipe, folder, arguments.file, arguments.tokens))
+
+
 def _pretrain(arguments: argparse.Namespace) -> None:
     from .data import generator
     from .pretrain import estimate, pretrain
@@ -216,7 +246,8 @@ def _tune(arguments: argparse.Namespace) -> None:
     if recipe.base:
         from .family import sft
 
-        print(json.dumps(sft.tune(recipe, folder, machine=_machine(arguments)), indent=1))
+        if figures := sft.tune(recipe, folder, machine=_machine(arguments)):
+            print(json.dumps(figures, indent=1))
         return
     _need(recipe.from_nothing, "it blends models and trains none: run `morphy-train blend`")
     tune(recipe, folder, generator(recipe.languages), tokens=arguments.tune_tokens, machine=_machine(arguments))
@@ -259,11 +290,28 @@ def _smoke(arguments: argparse.Namespace) -> None:
     from .family.smoke import smoke
 
     torch.set_num_threads(arguments.threads)
-    recipes = sorted((_training() / "recipes").glob("*.yaml")) if arguments.all else arguments.recipes
-    if not recipes:
-        raise RunError("Name recipes to run at toy size, or --all")
+    recipes = _recipes(arguments)
     if failed := smoke(recipes):
         raise RunError(f"{len(failed)} of {len(recipes)} recipes failed: {', '.join(failed)}")
+
+
+def _recipes(arguments: argparse.Namespace) -> list[Path]:
+    from .errors import RunError
+
+    recipes = sorted((_training() / "recipes").glob("*.yaml")) if arguments.all else arguments.recipes
+    if not recipes:
+        raise RunError("Name recipes, or --all")
+    return recipes
+
+
+def _needs(arguments: argparse.Namespace) -> None:
+    from .family.needs import report
+    from .recipe import load
+
+    recipes = {path.stem: load(path) for path in _recipes(arguments)}
+    if arguments.all:
+        recipes = {name: one for name, one in recipes.items() if not one.from_nothing}
+    print(report(recipes, arguments.gpus, arguments.tflops))
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -297,17 +345,27 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from .data import generator
-    from .dialect import DIALECTS, get_dialect
-    from .evaluate import compared, evaluate, evaluate_sizes
+    from .dialect import DIALECTS
 
     recipe, folder = _context(arguments)
-    if recipe.dialect not in DIALECTS:
-        raise RecipeError(f"evaluate asks about homes, and the dialect {recipe.dialect} tells of none")
-    dialect, source, threads = get_dialect(recipe.dialect), generator(recipe.languages), arguments.threads
     files = [folder.gguf / f"morphy-{name}.gguf" for name in recipe.export.quantisations]
     if not arguments.all_files:
         files = [arguments.file or folder.gguf / f"morphy-{recipe.export.bundle}.gguf"]
+    if not (arguments.model or arguments.cases):
+        if recipe.dialect in DIALECTS:
+            _evaluate_homes(arguments, recipe, folder, files)
+        elif not recipe.evaluation:
+            raise RecipeError(f"The dialect {recipe.dialect} tells of no homes: name other cases (--cases, evaluation)")
+    if calling.wanted(arguments, recipe):
+        calling.benchmark(arguments, recipe, folder, files)
+
+
+def _evaluate_homes(arguments: argparse.Namespace, recipe: Recipe, folder: Folder, files: list[Path]) -> None:
+    from .data import generator
+    from .dialect import get_dialect
+    from .evaluate import compared, evaluate, evaluate_sizes
+
+    dialect, source, threads = get_dialect(recipe.dialect), generator(recipe.languages), arguments.threads
     reports = [evaluate(folder.need(file, "export"), dialect, source, arguments.requests, threads) for file in files]
     sizes = [evaluate_sizes(file, dialect, source, arguments.sizes, threads) for file in files if arguments.sizes]
     for report in reports[:1] if arguments.all_files else reports:
@@ -364,7 +422,7 @@ def _all(arguments: argparse.Namespace) -> None:
     arguments = argparse.Namespace(**defaults | vars(arguments))
     recipe, _ = _context(arguments)
     steps = _STEPS[: _STEPS.index(arguments.until) + 1]
-    if recipe.dialect not in DIALECTS:
+    if recipe.dialect not in DIALECTS and not recipe.evaluation:
         steps = tuple(step for step in steps if step != "evaluate")
     if recipe.base:
         steps = tuple(step for step in steps if step != "pretrain")
@@ -378,6 +436,7 @@ def _all(arguments: argparse.Namespace) -> None:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "corpus": _corpus,
     "leaks": _leaks,
+    "begin": _begin,
     "pretrain": _pretrain,
     "tune": _tune,
     "ablate": _ablate,
@@ -389,23 +448,28 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "pack": _pack,
     "unpack": _unpack,
     "smoke": _smoke,
+    "needs": _needs,
+    "write": writing.run,
     "all": _all,
 }
 
 _HELP = {
     "corpus": "print generated examples, or figures about them",
     "leaks": "fail when the generator makes sentences, homes or rare names of an evaluation",
+    "begin": "make a base checkpoint of a finished GGUF file, to train it further where its checkpoints are gone",
     "pretrain": "train tokenizer and base model from nothing; goes on where it stopped",
     "tune": "train the LoRA that teaches ChatML, or fine-tune the recipe's base model; goes on where it stopped",
     "ablate": "tune the base model in several ways for the same tokens, in one table",
     "merge": "fold the LoRA into the base model",
     "blend": "merge several models into one, as the recipe's mergekit configuration says",
     "export": "write GGUF files, quantise them, and compare them with transformers",
-    "evaluate": "ask a GGUF file requests about generated homes, with grammar",
+    "evaluate": "ask models about generated homes, plain questions, or for calls of functions, with grammar",
     "report": "draw learning curves and accuracy as PNG files",
     "pack": "put what a run needs to go on elsewhere into pieces of a given size",
     "unpack": "make a run folder of such pieces again",
+    "needs": "count what recipes need of each GPU, of disk, memory and time, before anything is fetched",
     "smoke": "run recipes from their first step to their last at toy size, on the CPU",
+    "write": "have a server's model write conversations with function calls, in six steps; goes on where it stopped",
     "all": "every step, from an empty folder to quantised GGUF files",
 }
 

@@ -37,3 +37,15 @@ class ExportError(TrainingError):
 
 class LeakError(TrainingError):
     """A generator that makes what an evaluation asks."""
+
+
+class EvaluationError(TrainingError):
+    """A model that cannot be asked what it should be: not there, of the wrong kind, or on a server that fails."""
+
+
+class TooLongError(EvaluationError):
+    """A prompt that does not fit into a model's context."""
+
+
+class ServerError(TrainingError):
+    """A server that cannot be reached, or refuses what it is asked."""

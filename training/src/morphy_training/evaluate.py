@@ -6,23 +6,24 @@ Other people's sentences are judged elsewhere, through Home Assistant.
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .backends import Backend, LlamaCpp
 from .data import HELD_OUT, Example, Exchange, Source
 from .dialect import Action, Call, Device, Dialect, Home, Speech, Turn, services_for
 from .dialect.choice import MAX_DEVICES, choose
-from .export import _llama_cpp
+from .errors import TooLongError
 from .generator.names import plain
 from .marks import FOLLOW_UP, marks
 from .measure import family
+from .tallies import Tallies, table, tally, wilson
 
 MAX_TOKENS = 320
 SIZES = (5, 10, 20, 30, 40, 60)
@@ -30,6 +31,8 @@ SIZES = (5, 10, 20, 30, 40, 60)
 
 RIGHT, WRONG_ACT, TOO_LITTLE, NOTHING = OUTCOMES = ("right", "wrong act", "too little", "nothing")
 """Exactly the right actions; one too many or another; some of them; none although there should be."""
+
+SENTENCE = "sentence"
 
 _TOLD = (MAX_DEVICES, 30, 20, 10)
 
@@ -60,14 +63,11 @@ class Report:
     seconds: float = 0.0
     asked: list[Asked] = field(default_factory=list)
 
-    def tallies(self) -> dict[str, Counter[str]]:
+    def tallies(self) -> Tallies:
         """How often each outcome came, and with it the right sentence: for all, by mark, and by family."""
-        tallies: dict[str, Counter[str]] = {"all": Counter()}
-        for one in self.asked:
-            for name in ("all", *one.marks, family(one.category)):
-                tallies.setdefault(name, Counter()).update((one.outcome, "count", *(["sentence"] if one.said else [])))
-        # The marks first, then the families, the most frequent ones first.
-        return dict(sorted(tallies.items(), key=lambda item: (item[0] != "all", item[0][0] != "=", -item[1]["count"])))
+        return tally(
+            ((*one.marks, family(one.category)), (one.outcome, *([SENTENCE] if one.said else []))) for one in self.asked
+        )
 
     def confusions(self, most: int = 20) -> list[tuple[str, str, str, int]]:
         """Category, what was expected and what came instead, and how often; the most frequent ones first."""
@@ -81,16 +81,7 @@ class Report:
 
     def table(self) -> str:
         """The tallies as text, with Wilson's 95 % interval around the share of right actions."""
-        lines = [f"  {'':18} count  right     95 %      wrong act  too little  nothing  sentence"]
-        for name, tally in self.tallies().items():
-            count = tally["count"]
-            low, high = wilson(tally[RIGHT], count)
-            wrong, little, nothing, said = (tally[key] / count for key in (*OUTCOMES[1:], "sentence"))
-            lines.append(
-                f"  {name:18} {count:5d}  {tally[RIGHT] / count:5.3f}  {low:5.3f}-{high:5.3f}"
-                f"  {wrong:9.3f}  {little:10.3f}  {nothing:7.3f}  {said:8.3f}"
-            )
-        return "\n".join(lines)
+        return table(self.tallies(), (*OUTCOMES, SENTENCE))
 
     def worst(self, most: int = 20) -> str:
         """The confusions as text."""
@@ -115,7 +106,7 @@ def compared(reports: Iterable[Report]) -> str:
         tally = report.tallies()["all"]
         count = tally["count"]
         low, high = wilson(tally[RIGHT], count)
-        wrong, nothing, said = (tally[key] / count for key in (WRONG_ACT, NOTHING, "sentence"))
+        wrong, nothing, said = (tally[key] / count for key in (WRONG_ACT, NOTHING, SENTENCE))
         lines.append(
             f"  {report.file:22} {report.size:6.2f}  {tally[RIGHT] / count:5.3f}  {low:5.3f}-{high:5.3f}"
             f"  {wrong:9.3f}  {nothing:7.3f}  {said:8.3f}  {1000 * report.seconds / count:3.0f}"
@@ -123,54 +114,28 @@ def compared(reports: Iterable[Report]) -> str:
     return "\n".join(lines)
 
 
-def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's interval around `right` of `count`; 95 % with the default z."""
-    share, square = right / count, z * z / count
-    middle = (share + square / 2) / (1 + square)
-    reach = z / (1 + square) * math.sqrt(share * (1 - share) / count + square / count / 4)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
-
-
 class Model:
-    """A GGUF file in llama.cpp, asked as the integration asks it."""
+    """A model that homes are told to, as the integration does."""
 
-    def __init__(self, path: Path, dialect: Dialect, threads: int = 1) -> None:
-        """Load the file; ExportError without llama-cpp-python."""
-        self._library = _llama_cpp()
-        self._llama = self._library.Llama(
-            str(path), n_ctx=0, n_threads=threads, n_batch=512, flash_attn=True, verbose=False
-        )
+    def __init__(self, backend: Backend, dialect: Dialect) -> None:
+        """Ask what a backend runs, in its dialect."""
+        self._backend = backend
         self._dialect = dialect
 
-    def close(self) -> None:
-        """Free its memory."""
-        self._llama.close()
-
-    def answer(self, home: Home, request: str, history: Sequence[Turn] = ()) -> str:
-        """What the model writes, greedily and within the home's grammar.
+    def answer(self, home: Home, request: str, history: Sequence[Turn] = (), *, free: bool = False) -> str:
+        """What the model writes, greedily and within the home's grammar; `free` sets no such bounds.
 
         Of a home that is too large it is told the devices which the request means most; then history is left out too.
+        Where not even that fits, the answer is empty.
         """
-        told, ids = home, []
         for place, limit in enumerate(_TOLD):
             told = choose(home, request, limit)
-            prompt = self._dialect.prompt(
-                told, self._dialect.default_instructions, request, () if place else tuple(history)
-            )
-            ids = self._llama.tokenize(prompt.encode(), add_bos=False, special=True)
-            if len(ids) + MAX_TOKENS <= self._llama.n_ctx():
-                break
-        grammar = self._library.LlamaGrammar.from_string(self._dialect.grammar(told), verbose=False)
-        done = self._llama.create_completion(
-            ids,
-            max_tokens=MAX_TOKENS,
-            temperature=0.0,
-            repeat_penalty=1.0,
-            stop=list(self._dialect.stop),
-            grammar=grammar,
-        )
-        text: str = done["choices"][0]["text"]
-        return text
+            turns = () if place else tuple(history)
+            prompt = self._dialect.prompt(told, self._dialect.default_instructions, request, turns)
+            grammar = None if free else self._dialect.grammar(told)
+            with suppress(TooLongError):
+                return self._backend.complete(prompt, self._dialect, grammar, MAX_TOKENS)
+        return ""
 
     def ask(
         self, home: Home, exchange: Exchange, history: Sequence[Turn] = (), extra: tuple[str, ...] | None = None
@@ -203,25 +168,29 @@ class Model:
 
 @contextmanager
 def _loaded(path: Path, dialect: Dialect, threads: int) -> Iterator[tuple[Model, Report]]:
-    model = Model(path, dialect, threads)
+    backend = LlamaCpp(path, threads)
     begun = time.perf_counter()
     report = Report(path.name, path.stat().st_size / 1e6)
-    yield model, report
+    yield Model(backend, dialect), report
     report.seconds = time.perf_counter() - begun
-    model.close()
+    backend.close()
+
+
+def requests_of(source: Source, count: int) -> Iterator[tuple[Example, int, tuple[str, ...]]]:
+    """So many requests, one of each home, as the home, the request's place in it, and its marks."""
+    known, unknown = source(HELD_OUT + 1), source(HELD_OUT + 1, heldout=True)
+    for number in range(count):
+        heldout = number % 3 == 2
+        example = next(unknown if heldout else known)
+        place = number % len(example.turns)
+        yield example, place, (*marks(example.home, example.turns[place]), *(["= held-out homes"] if heldout else []))
 
 
 def evaluate(path: Path, dialect: Dialect, source: Source, requests: int = 200, threads: int = 1) -> Report:
     """Ask a GGUF file `requests` requests, one of each home, and compare what it does and says."""
     with _loaded(path, dialect, threads) as (model, report):
-        known, unknown = source(HELD_OUT + 1), source(HELD_OUT + 1, heldout=True)
-        for number in range(requests):
-            heldout = number % 3 == 2
-            example = next(unknown if heldout else known)
-            place = number % len(example.turns)
-            exchange = example.turns[place]
-            names = (*marks(example.home, exchange), *(["= held-out homes"] if heldout else []))
-            report.asked.append(model.ask(example.home, exchange, model.history(example, place), names))
+        for example, place, names in requests_of(source, requests):
+            report.asked.append(model.ask(example.home, example.turns[place], model.history(example, place), names))
     return report
 
 
@@ -281,11 +250,12 @@ def effects(actions: Iterable[Action], home: Home) -> frozenset[Effect]:
         (action.service, ident, ", ".join(f"{key}={value}" for key, value in sorted(action.data.items())))
         for action in actions
         for target in action.targets
-        for ident in _reached(target, action.service.partition(".")[0], home)
+        for ident in reached(target, action.service.partition(".")[0], home)
     )
 
 
-def _reached(target: str, domain: str, home: Home) -> list[str]:
+def reached(target: str, domain: str, home: Home) -> list[str]:
+    """The devices of a domain that a target comes to: one by its id, or those of an area, a floor, or all."""
     kind, _, name = target.partition(".")
     areas = {"area": {name}, "floor": {area.id for area in home.areas if area.floor == name}}
     if target != "all" and kind not in areas:

@@ -28,6 +28,9 @@ BLOCKS = ("conv", "attention")
 FORMATS = ("home", "messages", "hermes", "glaive", "functionary")
 """What a line of data may look like; `home` is what the generator makes, the others are read by family/formats.py."""
 
+CASE_FORMATS = ("home", "general", "nexus", *(name for name in FORMATS if name != "home"))
+"""What a case of an evaluation may look like; beside those of data, which calling/cases.py reads too."""
+
 _FROM_NOTHING = ("tokenizer", "model", "pretrain", "tune")
 """The sections of a model that is trained from nothing."""
 
@@ -218,11 +221,35 @@ class SftRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseRecipe:
+    """One source of what the finished model is evaluated on: homes, plain questions, or calls of functions.
+
+    `home` is made by the generator; `general` without a source are our own questions. `source` and `split` are as in
+    `data`. `count` is how many cases are taken at most; 0 takes all, of homes 200. `functions` names a file or dataset
+    that defines what rows of NexusRaven's datasets (`nexus`) only name.
+    """
+
+    format: str = ""
+    source: str = ""
+    count: int = 0
+    split: str = "train"
+    functions: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("evaluation.format", self.format, CASE_FORMATS)
+        if not self.source and self.format not in ("home", "general"):
+            raise RecipeError(f"evaluation: {self.format} needs a source: a file, or hub:<owner>/<name>")
+        if self.count < 0:
+            raise RecipeError("evaluation: count must not be below 0")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """One model, from its beginning to its GGUF; `languages` are folders of `generator/data`, heard equally often.
 
     `architecture` is what transformers calls the kind of model that `base` or `blend` begins with (`model_type`):
-    another one is an error before anything is trained, and `smoke` makes a tiny one of it.
+    another one is an error before anything is trained, and `smoke` makes a tiny one of it. `shape` are its sizes as its
+    config.json has them: `needs` counts with them before the model is there, and a base of another shape is an error.
     `blend` is mergekit's own YAML: inline, the path of such a file, or a list of either, merged one after another.
     """
 
@@ -237,15 +264,19 @@ class Recipe:
     pretrain: PretrainRecipe = field(default_factory=PretrainRecipe)
     tune: TuneRecipe = field(default_factory=TuneRecipe)
     architecture: str = ""
+    shape: Any = None
     base: BaseRecipe | None = None
     data: tuple[DataRecipe, ...] = ()
     sft: SftRecipe | None = None
     blend: Any = None
     export: ExportRecipe = field(default_factory=ExportRecipe)
+    evaluation: tuple[CaseRecipe, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.from_nothing and not self.architecture:
             raise RecipeError("A recipe with base or blend names its architecture, such as mistral")
+        if self.shape is not None and not (isinstance(self.shape, dict) and self.shape):
+            raise RecipeError("shape must be a mapping of sizes, as the model's config.json has them")
         if self.base and self.blend is not None:
             raise RecipeError("A recipe has base or blend, not both")
         if bool(self.base) != bool(self.sft) or bool(self.base) != bool(self.data):

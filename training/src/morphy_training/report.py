@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RunError
-from .evaluate import RIGHT, wilson
+from .evaluate import RIGHT
 from .loop import LOG
 from .runs import Folder
+from .tallies import wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@
 - `merged/`: the whole model
 - `gguf/`: one file for each quantisation
 - `evaluation.json`, `report/`: how the bundled file answers, and pictures of the run
+- `calling/`: what models answered that were asked side by side, figures and pictures
 - `ablations/`: other ways to tune the base model
 """
 
@@ -44,6 +45,11 @@ class Folder:
     def pretrain(self) -> Path:
         """The run of the base model."""
         return self.path / "pretrain"
+
+    @property
+    def calling(self) -> Path:
+        """What models were asked side by side, and what came of it."""
+        return self.path / "calling"
 
     @property
     def tune(self) -> Path:

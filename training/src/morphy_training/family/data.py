@@ -86,7 +86,7 @@ def conversations(entry: DataRecipe, recipe: Recipe, source: Source | None = Non
             yield home_segments(example, dialect)
         return
     wrong: list[str] = []
-    for place, record in itertools.islice(_records(entry), entry.count or None):
+    for place, record in itertools.islice(records(entry.source, entry.split), entry.count or None):
         try:
             yield segments(parse(entry.format, record), recipe.dialect)
         except DataError as error:
@@ -138,26 +138,26 @@ def encode(tokenizer: PreTrainedTokenizerBase, pieces: Iterable[Segment]) -> tup
     return ids, labels
 
 
-def _records(entry: DataRecipe) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Records with the place they come from, for errors."""
-    if entry.source.startswith(_HUB):
-        name = entry.source.removeprefix(_HUB)
+def records(source: str, split: str = "train") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The records of a file of JSON lines or of a dataset of the hub, each with the place it comes from, for errors."""
+    if source.startswith(_HUB):
+        name = source.removeprefix(_HUB)
         owner, title, *part = name.split("/")
         try:
-            rows = load_dataset(f"{owner}/{title}", *part, split=entry.split)
+            rows = load_dataset(f"{owner}/{title}", *part, split=split)
         except Exception as error:  # What a dataset's own code, or the network, raises.
             raise DataError(f"The dataset {name} cannot be had: {error}") from error
         for number, row in enumerate(rows):
-            yield f"{name} ({entry.split}), row {number}", dict(row)
+            yield f"{name} ({split}), row {number}", dict(row)
         return
     try:
-        content = Path(entry.source).open(encoding="utf-8")  # noqa: SIM115 - closed below
+        content = Path(source).open(encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as error:
-        raise DataError(f"{entry.source} cannot be read: {error.strerror}") from error
+        raise DataError(f"{source} cannot be read: {error.strerror}") from error
     with content:
         for number, line in enumerate(content, 1):
             if line.strip():
-                yield f"{entry.source}:{number}", _record(line, f"{entry.source}:{number}")
+                yield f"{source}:{number}", _record(line, f"{source}:{number}")
 
 
 def _record(line: str, place: str) -> dict[str, Any]:

@@ -204,10 +204,11 @@ def _definitions(given: Any) -> tuple[dict[str, Any], ...]:
     listed = _values(given, "tools") if isinstance(given, str) else given
     if not isinstance(listed, list):
         raise DataError("the functions must be a list")
-    return tuple(map(_definition, listed))
+    return tuple(map(definition, listed))
 
 
-def _definition(given: Any) -> dict[str, Any]:
+def definition(given: Any) -> dict[str, Any]:
+    """A function as OpenAI defines it, with or without its wrapper, reduced to name, description and parameters."""
     function = given.get("function", given) if isinstance(given, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise DataError(f"{str(given)[:60]!r} defines no function: it has no name")

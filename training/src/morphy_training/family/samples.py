@@ -64,6 +64,12 @@ _FUNCTIONS: list[Record] = [
 ]
 
 
+_SIGNATURES = [
+    'def measure_way(to: str):\n    """\n    Tells how far a city is\n\n    Args:\n    to (str): The city\n    """',
+    'def price_of_way(km: float, class_: Literal[1, 2] = 2):\n    """Tells a price"""',
+]
+
+
 def _hermes(dice: random.Random) -> Record:
     question, calls, answer = _chain(dice)
     listed = [{"type": "function", "function": one} for one in _FUNCTIONS]
@@ -111,9 +117,16 @@ def _functionary(dice: random.Random) -> Record:
     return {"functions": _FUNCTIONS, "messages": messages}
 
 
+def _nexus(dice: random.Random) -> Record:
+    question, [(name, arguments, _), *_], _ = _chain(dice)
+    written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return {"query": question, "functions": _SIGNATURES, "call": f"{name}({written})"}
+
+
 _MAKERS: dict[str, Callable[[random.Random], Record]] = {
     "messages": _messages,
     "hermes": _hermes,
     "glaive": _glaive,
     "functionary": _functionary,
+    "nexus": _nexus,
 }

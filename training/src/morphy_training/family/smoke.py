@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import export as own_export, pretrain, tune
+from ..calling.ask import ask
+from ..calling.models import Place
+from ..calling.pictures import draw
 from ..data import Source, generator
-from ..recipe import ExportRecipe, Recipe, load
+from ..recipe import CaseRecipe, ExportRecipe, Recipe, load
 from ..runs import Folder
 from . import blend, export, merge, sft, tiny
 from .blend_plan import read
@@ -72,7 +75,10 @@ def steps(recipe: Recipe, folder: Folder) -> list[Step]:
     first: list[Step] = [("blend", partial(_blend, recipe, folder))]
     if recipe.base:
         first = [("tune", partial(_tune, recipe, folder, homes)), ("merge", lambda: merge.merge(recipe, folder).name)]
-    return [*first, ("export", lambda: _exported(export.export(recipe, folder, homes)))]
+    steps: list[Step] = [*first, ("export", lambda: _exported(export.export(recipe, folder, homes)))]
+    if recipe.evaluation:
+        steps.append(("evaluate", lambda: _evaluated(recipe, folder, homes)))
+    return steps
 
 
 def _tune(recipe: Recipe, folder: Folder, homes: Source) -> str:
@@ -90,6 +96,14 @@ def _right(score: Any) -> str:
 
 def _exported(files: list[export.Exported]) -> str:
     return f"{len(files)} files, {files[0].same}"
+
+
+def _evaluated(recipe: Recipe, folder: Folder, homes: Source) -> str:
+    """Ask the file that the recipe bundles what the recipe says; draw what came of it."""
+    place = Place(recipe.name, str(folder.gguf / f"morphy-{recipe.export.bundle}.gguf"), recipe.dialect)
+    results = ask([place], recipe.evaluation, folder.calling, homes)
+    pictures = draw(results, folder.calling)
+    return f"{sum(len(one.asked) for one in results)} cases, {len(pictures)} pictures"
 
 
 def shrink(recipe: Recipe, place: Path) -> Recipe:
@@ -113,10 +127,19 @@ def shrink(recipe: Recipe, place: Path) -> Recipe:
         recipe,
         base=dataclasses.replace(recipe.base, model=str(model), revision=None),
         data=tuple(data),
+        evaluation=tuple(_shrink_cases(entry, place) for entry in recipe.evaluation),
         sft=dataclasses.replace(
             recipe.sft, rank=8, alpha=16, batch=2, micro_batch=1, length=4096, steps=4, evaluations=2, held_out=0.2
         ),
     )
+
+
+def _shrink_cases(entry: CaseRecipe, place: Path) -> CaseRecipe:
+    if not entry.source:
+        return dataclasses.replace(entry, count=2)
+    source = place / f"cases-{entry.format}.jsonl"
+    source.write_text("".join(f"{json.dumps(one)}\n" for one in lines(entry.format, 2)), encoding="utf-8")
+    return dataclasses.replace(entry, source=str(source), functions="")
 
 
 def _shrink_own(recipe: Recipe) -> Recipe:

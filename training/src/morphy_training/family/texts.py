@@ -38,10 +38,15 @@ def segments(conversation: Conversation, dialect: str) -> list[Segment]:
     return pieces
 
 
-def _tool_segments(conversation: Conversation, way: ToolDialect) -> list[Segment]:
+def told(conversation: Conversation) -> tuple[list[Tool], str, list[Message]]:
+    """What a dialect of tools tells of a conversation: tools, system text, and the talk up to its last reply."""
     tools = [Tool(one["name"], one["description"], one["parameters"]) for one in conversation.tools]
     system = "\n".join(one.content for one in conversation.messages if one.role == "system" and one.content) or SYSTEM
-    messages = _messages(conversation)
+    return tools, system, _messages(conversation)
+
+
+def _tool_segments(conversation: Conversation, way: ToolDialect) -> list[Segment]:
+    tools, system, messages = told(conversation)
     whole = way.prompt(tools, system, messages)
     pieces: list[Segment] = []
     done = 0
