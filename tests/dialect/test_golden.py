@@ -77,7 +77,7 @@ switch "Coffee Machine" switch.relay_7 = off
 Now: Saturday 2026-11-21 14:05
 Room: Kitchen<|im_end|>
 <|im_start|>user
-turn on the big lamp<|im_end|>
+turn on the Big Lamp<|im_end|>
 <|im_start|>assistant
 """
 

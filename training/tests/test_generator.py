@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from itertools import islice
 
@@ -145,13 +144,6 @@ def test_dialects_write_what_their_readers_read() -> None:
                     ]
                 spoken = "".join(event.text for event in events if type(event).__name__ == "Speech").strip()
                 assert spoken == exchange.answer.speech
-
-
-def test_speed() -> None:
-    take(5)
-    begin = time.process_time()
-    exchanges = sum(len(example.turns) for example in take(300))
-    assert exchanges / (time.process_time() - begin) > 1000
 
 
 @pytest.mark.parametrize("text", ["turn (on", "turn on]", "say <nothing>", "a { b"])

@@ -181,7 +181,7 @@ class Model:
         return float(logits[token] - math.log(sum(map(math.exp, logits))))
 
     def log_share(self, grammar: Any, place: int) -> float:
-        """Return the natural logarithm of the probability that the model gives to all a grammar allows here together."""
+        """Return the natural logarithm of the probability that the model gives to all that a grammar allows here."""
         logits = self.lib.llama_get_logits_ith(self.ctx, place)[: self._vocabulary]
         data = (self.lib.llama_token_data * self._vocabulary)(
             *(self.lib.llama_token_data(id=token, logit=logit, p=0.0) for token, logit in enumerate(logits))

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .base import Dialect, services_in_order
 from .calls import write_call
 from .choice import MAX_DEVICES
 from .grammar import MAX_CALLS, call_rules, one_of
-from .home import CLASS, Answer, Area, Device, Floor, Home, Service
+from .home import CLASS, Answer, Area, Device, Floor, Home, Service, Turn
+from .listed import as_listed
 from .reader import Reader
 from .text import data, value, words
 
@@ -59,6 +60,14 @@ class MorphyDialect(Dialect):
         if home.room in home.area_by_id:
             lines.append(f"Room: {_name(home.area_by_id[home.room])}")
         return "\n".join(lines)
+
+    def messages(
+        self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()
+    ) -> tuple[tuple[str, str], ...]:
+        """Return roles and texts, names in what was said spelt as they are listed."""
+        names = [_unquoted(name) for one in (*home.devices, *home.areas, *home.floors) for name in one.names]
+        before = [Turn(as_listed(turn.request, names), turn.answer) for turn in history]
+        return super().messages(home, instructions, as_listed(request, names), before)
 
     def write(self, answer: Answer, home: Home) -> str:
         """Return evidence, calls and speech, a line each."""

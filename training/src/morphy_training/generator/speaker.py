@@ -361,7 +361,7 @@ class Speaker:
     def two_areas(self, kinds: Sequence[str]) -> Reference | None:
         """Refer to all things of a kind in two areas."""
         first, second = self.group(kinds, "area"), self.group(kinds, "area")
-        if first is None or second is None or first.evidence == second.evidence:
+        if first is None or second is None or any(thing in first.things for thing in second.things):
             return None
         kind = first.things[0].kind.name
         whole = first.targets == first.evidence and second.targets == second.evidence
