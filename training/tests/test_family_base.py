@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from morphy_training import embeddings
 from morphy_training.errors import BaseModelError, ExportError, RecipeError
-from morphy_training.family import base, converter, tiny
+from morphy_training.family import base, converter, sft, tiny
 from morphy_training.recipe import Recipe, parse
 
 TIED = {"lfm2", "qwen3", "gemma3_text"}
@@ -122,8 +122,15 @@ def test_four_bits_are_nf4_twice(models: Path) -> None:
     assert type(layer).__name__ == "Linear4bit"
     assert layer.weight.quant_type == "nf4"
     assert layer.weight.quant_state.nested
-    whole = base.load_model(asked, tokenizer, quantised=False)
+    whole = base.load_dequantised(asked, tokenizer)
+    ids = torch.arange(30)[None]
+    assert type(whole.model.layers[0].self_attn.q_proj) is nn.Linear
     assert whole.model.layers[0].self_attn.q_proj.weight.dtype == torch.bfloat16
+    original = AutoModelForCausalLM.from_pretrained(models / "mistral", dtype=torch.bfloat16)
+    with torch.inference_mode():
+        packed = base.load_model(asked, tokenizer)(ids).logits
+        torch.testing.assert_close(whole(ids).logits, packed, atol=0.005, rtol=0.02)
+        assert (original(ids).logits - packed).abs().max() > 0.02
 
 
 def test_a_base_of_another_architecture_is_named(models: Path) -> None:
@@ -140,6 +147,21 @@ def test_a_class_that_llama_cpp_cannot_read_is_named() -> None:
     converter.check("MistralForCausalLM")
     with pytest.raises(ExportError, match="no models of the class OddForCausalLM"):
         converter.check("OddForCausalLM")
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (".*wqkv", r"\.\*wqkv matches no module of MistralForCausalLM.* are down_proj, gate_proj"),
+        ("*q_proj", "is no regular expression"),
+    ],
+)
+def test_targets_that_the_base_has_not_are_named(models: Path, targets: str, message: str) -> None:
+    model = AutoModelForCausalLM.from_pretrained(models / "mistral")
+    part = recipe(models / "mistral", "mistral", targets=targets).sft
+    assert part is not None
+    with pytest.raises(RecipeError, match=message):
+        sft.lora_config(model, part)
 
 
 def test_an_architecture_without_a_tiny_model_is_named(tmp_path: Path) -> None:

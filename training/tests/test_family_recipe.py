@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,32 @@ def test_home_llm_is_what_was_published() -> None:
     )
     assert {"Q3_K_L", "Q4_K_M", "Q5_K_M", "Q6_K", "F16"} == set(recipe.export.quantisations)
     assert [entry.format for entry in recipe.data] == ["home", "messages"]
+
+
+def test_functionary_is_what_was_published() -> None:
+    part = load(RECIPES / "functionary.yaml").sft
+    assert part is not None
+    assert (part.method, part.batch, part.lr, part.epochs, part.length) == ("full", 64, 2e-5, 2, 4096)
+    assert (part.weight_decay, part.warmup) == (0.3, 0.03)
+
+
+@pytest.mark.parametrize("name", ["morphyllm", "function-calling-mistral"])
+def test_qlora_is_nf4_on_all_linear_layers_and_the_best_checkpoint_is_kept(name: str) -> None:
+    recipe = load(RECIPES / f"{name}.yaml")
+    assert recipe.base is not None
+    assert recipe.sft is not None
+    assert (recipe.base.quantise, recipe.sft.targets, recipe.sft.embeddings) == ("nf4", "all-linear", False)
+    assert (recipe.sft.held_out, recipe.sft.keep_best) == (0.02, True)
+    assert recipe.sft.evaluations > 1
+
+
+def test_the_recipe_for_24_gb_differs_only_in_what_saves_memory() -> None:
+    whole, small = (load(RECIPES / f"{name}.yaml") for name in ("home-llm", "home-llm-24gb"))
+    assert whole.base is not None
+    assert whole.sft is not None
+    base = dataclasses.replace(whole.base, quantise="nf4")
+    sft = dataclasses.replace(whole.sft, optimiser="paged_adamw_8bit", micro_batch=1)
+    assert small == dataclasses.replace(whole, base=base, sft=sft)
 
 
 @pytest.mark.parametrize(

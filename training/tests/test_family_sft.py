@@ -132,11 +132,14 @@ def test_a_disk_that_is_full_is_told_before_training(
 def test_disk_is_counted_from_weights_adapters_and_embeddings(asked: Recipe) -> None:
     tokenizer = base.load_tokenizer(asked)
     model = base.load_model(asked, tokenizer)
-    needed = sft.disk_needed(model, asked.sft)
+    needed = sft.disk_needed(model, asked)
     assert needed > 3 * 12 * 2 * model.get_input_embeddings().weight.numel()
+    files = sft.files_needed(model.num_parameters(), asked)
+    assert files == round(model.num_parameters() / 8 * (16 + 16 + 8.5))
+    assert needed > files
 
 
-def test_adapters_on_four_bits_are_merged_into_a_whole_base(asked: Recipe, tmp_path: Path) -> None:
+def test_adapters_on_four_bits_are_merged_into_what_those_stand_for(asked: Recipe, tmp_path: Path) -> None:
     assert asked.base is not None
     small = recipe(Path(asked.base.model), quantise="nf4", steps=2, evaluations=1)
     folder = Folder(tmp_path)
@@ -145,6 +148,13 @@ def test_adapters_on_four_bits_are_merged_into_a_whole_base(asked: Recipe, tmp_p
     merged = AutoModelForCausalLM.from_pretrained(folder.merged)
     assert type(merged.model.layers[0].self_attn.q_proj) is torch.nn.Linear
     assert merged.dtype == torch.bfloat16
+    assert not hasattr(merged.config, "quantization_config")
+    tokenizer = base.load_tokenizer(small)
+    packed = base.load_model(small, tokenizer)
+    adapted = PeftModel.from_pretrained(packed, folder.tune / "checkpoint").eval()
+    ids = torch.tensor([tokenizer.encode("<|im_start|>user\nturn on the old lamp<|im_end|>\n")])
+    with torch.inference_mode():
+        torch.testing.assert_close(adapted(ids).logits.float(), merged(ids).logits.float(), atol=0.02, rtol=0.02)
 
 
 def test_all_weights_can_be_tuned(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--gpus", type=int, default=1, help="GPUs that share one model by FSDP (default 1)")
             command.add_argument("--tflops", type=float, default=25, help="that a GPU really does (default 25)")
         if name == "tune":
-            command.add_argument("--fsdp", type=Path, help="JSON file: share a base model out among GPUs, under torchrun")
+            command.add_argument("--fsdp", type=Path, help="JSON file: share the model out among GPUs, under torchrun")
         if name == "begin":
             command.add_argument("file", type=Path, help="GGUF file that `export` wrote")
             command.add_argument("--tokens", type=int, required=True, help="how many its base model was trained on")

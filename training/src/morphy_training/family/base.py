@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers.pre_tokenizers import Metaspace
 from transformers import (
     AutoConfig,
@@ -51,6 +52,35 @@ def load_config(recipe: Recipe) -> Any:
     return config
 
 
+def shape(recipe: Recipe) -> Any:
+    """The config of the recipe's model: made from its `shape`, or, where it tells none, the base model's own."""
+    if not recipe.shape:
+        return load_config(recipe)
+    try:
+        return AutoConfig.for_model(recipe.architecture, **recipe.shape)
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        why = str(error).replace("\n", " ")
+        raise RecipeError(f"shape does not make a model of the architecture {recipe.architecture}: {why}") from error
+
+
+def outline(config: Any) -> PreTrainedModel:
+    """A model of this config without its weights: all is there to be counted, and takes no memory."""
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    return model
+
+
+def check_shape(recipe: Recipe, config: Any) -> None:
+    """BaseModelError when the base model is of another size than the recipe's `shape`, by which memory was counted."""
+    if recipe.shape:
+        has, told = (outline(one).num_parameters() for one in (config, shape(recipe)))
+        if abs(has - told) > told / 100:
+            raise BaseModelError(
+                f"{of(recipe).model} has {has / 1e6:.0f} million weights, and the recipe's shape comes to "
+                f"{told / 1e6:.0f}: mend the shape, or leave it out"
+            )
+
+
 def load_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
     """The base model's tokenizer, with the tokens that the recipe adds."""
     base = of(recipe)
@@ -74,16 +104,17 @@ def load_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, quantised: bool = True) -> PreTrainedModel:
-    """The base model with a row for every token of the tokenizer; `quantised: False` loads it whole in any case."""
+def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """The base model with a row for every token of the tokenizer."""
     base, config = of(recipe), load_config(recipe)
     options: dict[str, Any] = {"dtype": getattr(torch, base.dtype)}
-    if quantised and base.quantise == "nf4":
+    if base.quantise == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=options["dtype"],
+            bnb_4bit_quant_storage=options["dtype"],  # Packed as numbers that FSDP can shard.
         )
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -100,6 +131,15 @@ def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, quantised:
     if model.generation_config is not None:
         model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model
+
+
+def load_dequantised(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """The base model as adapters saw it: where they were trained on 4 bits, what those stand for, in `dtype`."""
+    model = load_model(recipe, tokenizer)
+    if of(recipe).quantise == "none":
+        return model
+    whole: PreTrainedModel = model.dequantize()
+    return whole
 
 
 def sentencepiece_file(model: str, revision: str | None = None) -> Path | None:

@@ -1,4 +1,8 @@
-"""From adapter and base model to one model: the adapter folded into the weights of the base, never those in 4 bits."""
+"""From adapter and base model to one model: the adapter folded into the weights that it was trained on.
+
+Adapters that were trained on a base model in 4 bits are folded into what those 4 bits stand for, written out in 16: the
+merged model then answers as the trained one did, which it would not on the weights as they were before quantisation.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,8 @@ def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
     folder.path.mkdir(parents=True, exist_ok=True)
     tokenizer = bases.load_tokenizer(recipe)
     if (tuned / "adapter_config.json").exists():
-        model = bases.load_model(recipe, tokenizer, quantised=False)
         _check_base(tuned, bases.of(recipe).model)
+        model = bases.load_dequantised(recipe, tokenizer)
         tied = is_tied(model)
         try:
             model = PeftModel.from_pretrained(model, tuned).merge_and_unload()

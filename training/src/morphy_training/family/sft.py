@@ -1,19 +1,23 @@
 """Supervised fine-tuning with trl: of adapters (on a base model in 4 bits, where the recipe says so) or of all weights.
 
-trl's trainer does the work. What stands here is what a recipe decides, what is checked before hours are spent, and what
-the run folder holds in the end: the best checkpoint, the log, its figures and its pictures.
+trl's trainer does the work, on one processor or, started by torchrun or `accelerate launch`, on several: then each has
+the whole model, or, with FSDP, a share of it. What stands here is what a recipe decides, what is checked before hours
+are spent, and what the run folder holds in the end: the best checkpoint, the log, its figures and its pictures.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
 from peft import LoraConfig, prepare_model_for_kbit_training
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
@@ -21,7 +25,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ..data import Source
 from ..embeddings import embedding_names, is_tied
-from ..errors import RunError, Stopped
+from ..errors import RecipeError, RunError, Stopped
 from ..loop import CHECKPOINT, LOG
 from ..machine import CPU, Machine
 from ..recipe import Recipe, SftRecipe
@@ -31,6 +35,12 @@ from .charts import draw
 from .data import prepare
 
 METRICS = "metrics.json"
+
+ALL_LINEAR = "all-linear"
+"""What `targets` says for every linear layer but the head."""
+
+BITS = {"F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q3_K_L": 4.3}
+"""Bits that a weight takes in a GGUF file, on average over the kinds of tensor of a model of 7 billion weights."""
 
 _STATE = "trainer_state.json"
 _KEPT = 2
@@ -50,14 +60,18 @@ def tune(
     `source` replaces the generator; `stop_after` ends the run after so many of its steps, as a kill would.
     """
     base, part = bases.of(recipe), _sft(recipe)
-    folder.begin(recipe)
+    processes = PartialState(cpu=machine.device.type == "cpu")
+    if processes.is_main_process:
+        folder.begin(recipe)
+    processes.wait_for_everyone()
     config = bases.load_config(recipe)
+    bases.check_shape(recipe, config)
     converter.check(_class_name(config))
     tokenizer = bases.load_tokenizer(recipe)
     trained, held_out = prepare(recipe, tokenizer, source)
     set_seed(recipe.seed)
     model = bases.load_model(recipe, tokenizer)
-    check_disk(folder.path, disk_needed(model, part))
+    check_disk(folder.path, disk_needed(model, recipe))
     if base.quantise != "none":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=part.checkpointing)
     begun = time.monotonic()
@@ -73,11 +87,13 @@ def tune(
     _widen(trainer.model)
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder.tune))
     done, whole = trainer.state.global_step, trainer.state.max_steps
-    if done < whole and machine.time_is_up:
+    if done < whole and stop_after is None:
         raise Stopped(f"Stopped tune at step {done} of {whole}; the same command goes on from here")
     if done < whole:
         return {}
-    _keep(trainer, tokenizer, folder.tune / CHECKPOINT)
+    _keep(trainer, tokenizer, folder.tune / CHECKPOINT, processes)
+    if not processes.is_main_process:
+        return {}
     return _note(trainer, folder, len(trained), len(held_out), time.monotonic() - begun)
 
 
@@ -91,14 +107,18 @@ def arguments(recipe: Recipe, folder: Path, examples: int, machine: Machine = CP
         max_steps=steps,
         per_device_train_batch_size=part.micro_batch,
         per_device_eval_batch_size=part.micro_batch,
-        gradient_accumulation_steps=max(1, part.batch // part.micro_batch // _processes()),
+        gradient_accumulation_steps=accumulated(part),
         learning_rate=part.lr,
         lr_scheduler_type=part.scheduler,
         warmup_steps=round(steps * part.warmup),
         weight_decay=part.weight_decay,
         optim=part.optimiser,
         max_length=part.length,
-        gradient_checkpointing=part.checkpointing,  # trl reads this name of it, not activation_checkpointing
+        # trl reads this name of it, not activation_checkpointing. Under FSDP as well: accelerate's own does not draw
+        # the same dropout when it computes a layer again.
+        gradient_checkpointing=part.checkpointing,
+        fsdp=machine.fsdp is not None,
+        fsdp_config=None if machine.fsdp is None else str(machine.fsdp),
         bf16=bases.of(recipe).dtype == "bfloat16",
         use_cpu=machine.device.type == "cpu",
         seed=recipe.seed,
@@ -117,8 +137,23 @@ def arguments(recipe: Recipe, folder: Path, examples: int, machine: Machine = CP
     )
 
 
+def accumulated(part: SftRecipe) -> int:
+    """How often each process computes before a step of the optimiser, so that a step is `batch` conversations."""
+    at_once = part.micro_batch * int(os.environ.get("WORLD_SIZE", "1"))
+    if part.batch % at_once:
+        raise RunError(
+            f"sft.batch is {part.batch}, which cannot be shared out: {at_once} conversations are computed at once "
+            f"({part.micro_batch} on each of {at_once // part.micro_batch} processes)"
+        )
+    return part.batch // at_once
+
+
 def lora_config(model: PreTrainedModel, part: SftRecipe) -> LoraConfig:
-    """Adapters as the recipe has them; embeddings and head trained and saved whole if at all, one matrix when tied."""
+    """Adapters as the recipe has them; embeddings and head trained and saved whole if at all, one matrix when tied.
+
+    RecipeError when no module has a name that `targets` matches.
+    """
+    _check_targets(model, part.targets)
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=part.rank,
@@ -130,16 +165,21 @@ def lora_config(model: PreTrainedModel, part: SftRecipe) -> LoraConfig:
     )
 
 
-def disk_needed(model: PreTrainedModel, part: SftRecipe) -> int:
-    """Bytes that checkpoints, the merged model and its first GGUF take, by count: weights in 16 bits, AdamW's in 32."""
-    weights = model.num_parameters()
+def disk_needed(model: PreTrainedModel, recipe: Recipe) -> int:
+    """Bytes that checkpoints, the merged model and its GGUF files take, by count; AdamW's means are held in 32 bits."""
+    part, weights = _sft(recipe), model.num_parameters()
     adapted = weights
     if part.method == "lora":
         layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
         adapted = sum(part.rank * (layer.in_features + layer.out_features) for layer in layers)
         if part.embeddings:
             adapted += model.get_input_embeddings().weight.numel() * (1 if is_tied(model) else 2)  # type: ignore[no-untyped-call]
-    return (_KEPT + 1) * adapted * (4 + 8) + adapted * 4 + 2 * 2 * weights
+    return (_KEPT + 1) * adapted * (4 + 8) + adapted * 4 + files_needed(weights, recipe)
+
+
+def files_needed(weights: int, recipe: Recipe) -> int:
+    """Bytes of the merged model, in 16 bits, and of its GGUF files."""
+    return round(weights / 8 * (16 + sum(BITS[name] for name in recipe.export.quantisations)))
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -153,18 +193,35 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 class _Stop(TrainerCallback):
-    """Ends a run in the middle of it: with a checkpoint when the machine's time is up, without after some steps."""
+    """Ends a run in the middle of it: with a checkpoint when the machine's time is up, without after some steps.
+
+    Of several processes all end at the same step: when one of them finds that the time is up.
+    """
 
     def __init__(self, machine: Machine, after: int | None) -> None:
         self._machine = machine
         self._left = after
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:
-        if self._machine.time_is_up:
+        if self._machine.deadline is not None and any(gather_object([self._machine.time_is_up])):
             control.should_save = control.should_training_stop = True
         if self._left is not None:
             self._left -= 1
             control.should_training_stop |= self._left <= 0
+
+
+def _check_targets(model: PreTrainedModel, targets: str) -> None:
+    names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    try:
+        found = targets == ALL_LINEAR or any(re.fullmatch(targets, name) for name in names)
+    except re.error as error:
+        raise RecipeError(f"sft.targets: {targets} is no regular expression: {error}") from error
+    if not found:
+        have = ", ".join(sorted({name.rpartition(".")[2] for name in names}))
+        raise RecipeError(
+            f"sft.targets: {targets} matches no module of {type(model).__name__}. It is a regular expression for whole "
+            f"names, such as {names[0]}; the last parts of names are {have}. {ALL_LINEAR} takes all but the head"
+        )
 
 
 def _sft(recipe: Recipe) -> SftRecipe:
@@ -175,10 +232,6 @@ def _sft(recipe: Recipe) -> SftRecipe:
 
 def _class_name(config: Any) -> str:
     return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__
-
-
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _widen(model: torch.nn.Module) -> None:
@@ -194,10 +247,14 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(max(found, key=lambda path: int(path.name.partition("-")[2]))) if found else None
 
 
-def _keep(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _keep(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path, processes: PartialState) -> None:
+    """Save what was trained; every process takes part, since each may hold a share of it."""
+    if processes.is_main_process:
+        shutil.rmtree(folder, ignore_errors=True)
+    processes.wait_for_everyone()
     trainer.save_model(str(folder))
-    tokenizer.save_pretrained(folder)
+    if processes.is_main_process:
+        tokenizer.save_pretrained(folder)
 
 
 def _note(trainer: SFTTrainer, folder: Folder, trained: int, held_out: int, seconds: float) -> dict[str, Any]:
