@@ -4,6 +4,7 @@
     scripts/test --long                   both, with the checks that take minutes
     scripts/test tests/test_browser.py    some of one; whatever pytest takes is passed on to it
     scripts/test -k grammar               some of both
+    scripts/test --cov tests              the integration's, with the lines and branches that no test reaches
 
 The training tools' tests run beside the integration's, on a core of their own where there is one, and are printed when
 both have ended. Ends with 1 when a test fails, and when none ran.
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
+FLOWS = "*/config_flow.py,*/*_flow.py"
+"""The dialogs: every step and every error of them is tested."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected."""
 
@@ -41,7 +44,12 @@ class Suite:
 
 SUITES = (
     Suite("training/tests", ".venv-training", ("training",), "training"),
-    Suite("tests", ".venv", ("integration", "servers", "browser", "voice"), options=("--long", "--screenshot")),
+    Suite(
+        "tests",
+        ".venv",
+        ("integration", "servers", "browser", "voice"),
+        options=("--long", "--screenshot", "--cov"),
+    ),
 )
 
 
@@ -57,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         chosen = {suite: [str(ROOT / suite.folder)] for suite in SUITES}
     chosen = {suite: own for suite, own in chosen.items() if own}
     codes = run(chosen, options) if chosen else []
+    if "--cov" in options and 0 in codes:
+        codes.append(report_flows())
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     if failed or 0 not in codes:
         print("scripts/test: " + ("tests failed, see above" if failed else "no test ran"), file=sys.stderr)
@@ -80,6 +90,12 @@ def run(chosen: Mapping[Suite, Sequence[str]], options: Sequence[str]) -> list[i
             output.seek(0)
             print(f"== {suite.folder}\n{output.read().decode(errors='replace')}", flush=True)
     return codes
+
+
+def report_flows() -> int:
+    """Show what of the dialogs no test reaches; return 0 when there is nothing."""
+    report = (ROOT / ".venv" / "bin" / "python", "-m", "coverage", "report", f"--include={FLOWS}", "--fail-under=100")
+    return subprocess.run(report, cwd=ROOT, check=False).returncode
 
 
 def start(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds for the slowest step, on a slow machine that does other things too."""
 CHROMIUM = os.environ.get("MORPHY_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None

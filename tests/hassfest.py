@@ -122,7 +122,13 @@ TRANSLATIONS: Final = vol.Schema(
         },
         vol.Optional("exceptions"): {key: {vol.Required("message"): text}},
         vol.Optional("issues"): {key: _ISSUE},
-        vol.Optional("selector"): {key: {vol.Optional("options"): {key: text}, vol.Optional("choices"): {key: text}}},
+        vol.Optional("selector"): {
+            key: {
+                vol.Optional("options"): {key: text},
+                vol.Optional("choices"): {key: text},
+                vol.Optional("unit_of_measurement"): {key: text},
+            }
+        },
         vol.Optional("services"): {
             key: {
                 vol.Required("name"): text,

@@ -16,10 +16,11 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HubServer:
-    """Has one repository, `home/models`, with the content of `files`; what is in `listed` is only said to be there."""
+    """Has one repository with the content of `files`; what is in `listed` is only said to be there."""
 
     def __init__(self) -> None:
         """Be well, and ask for no token."""
+        self.repository = "home/models"
         self.files: dict[str, bytes] = {}
         self.listed: dict[str, int] = {}
         self.digests: dict[str, str] = {}
@@ -40,7 +41,7 @@ class HubServer:
         """The tokens that the other host was shown."""
         app = web.Application()
         app.router.add_get("/api/models/{repository:[^/]+/[^/]+}/revision/{revision}", self._list)
-        app.router.add_get("/home/models/resolve/{commit}/{path:.+}", self._resolve)
+        app.router.add_get("/{repository:[^/]+/[^/]+}/resolve/{commit}/{path:.+}", self._resolve)
         self._hub = TestServer(app, skip_url_asserts=True)
         other = web.Application()
         other.router.add_get("/{path:.+}", self._send)
@@ -70,7 +71,7 @@ class HubServer:
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if self.listing:
             return await self.listing(request)
-        if request.match_info["repository"] != "home/models" or request.match_info["revision"] not in ("main", "v2"):
+        if request.match_info["repository"] != self.repository or request.match_info["revision"] not in ("main", "v2"):
             raise web.HTTPNotFound(headers={"X-Error-Code": "RepoNotFound"})
         assert request.query["blobs"] == "true"
         sizes = {**{path: len(content) for path, content in self.files.items()}, **self.listed}
@@ -79,7 +80,9 @@ class HubServer:
             digest = self.digests.get(path) or sha256(self.files.get(path, b"")).hexdigest()
             lfs = {"sha256": digest, "size": size, "pointerSize": 134}
             siblings.append({"rfilename": path, "size": size, "blobId": "b10b", "lfs": lfs})
-        return web.json_response({"id": "home/models", "sha": COMMIT, "gated": bool(self.token), "siblings": siblings})
+        return web.json_response(
+            {"id": self.repository, "sha": COMMIT, "gated": bool(self.token), "siblings": siblings}
+        )
 
     async def _resolve(self, request: web.Request) -> web.StreamResponse:
         self._check(request)

@@ -5,6 +5,7 @@ The pages are those of PEP 503: `/whl/` has llama-cpp-python and nothing else, `
 
 from __future__ import annotations
 
+import asyncio
 import sysconfig
 import zipfile
 from base64 import urlsafe_b64encode
@@ -40,6 +41,8 @@ class PackageIndex:
         self.folder = folder
         self.hints: dict[str, str] = {}
         self.asked: list[str] = []
+        self.gate: asyncio.Event | None = None
+        """What a page waits for."""
         text = (PACKAGES / "typing_extensions.py").read_text(encoding="utf-8")
         self.add("typing_extensions", {"typing_extensions.py": text}, version="4.15.0")
         app = web.Application()
@@ -68,6 +71,8 @@ class PackageIndex:
     async def _page(self, request: web.Request) -> web.Response:
         index, project = request.match_info["index"], request.match_info["project"]
         self.asked.append(f"{index}/{project}")
+        if self.gate:
+            await self.gate.wait()
         if (project == "llama-cpp-python") != (index == "whl"):
             raise web.HTTPNotFound
         files = [file.name for file in self.folder.iterdir() if file.name.startswith(project.replace("-", "_"))]

@@ -646,8 +646,8 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
     assert shown == {
         "name": "Morphy",
         "instructions": lines.default_instructions,
-        "domains": ALL_DOMAINS,
         "confirm_risky": True,
+        "control": {"domains": ALL_DOMAINS},
         "stand_in": {"fallback": [], "fallback_after": 10, "home_assistant_first": False},
     }
     assert advanced.items() >= {"dialect": "lines", "temperature": 0.0, "max_tokens": 256}.items()
@@ -664,9 +664,8 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
     await person.enters(
         name="Guard",
         instructions="You are {{ 'a guard' }}.",
-        domains=["lock", "light"],
         confirm_risky=False,
-        confirm_entities=["light.hall"],
+        control={"domains": ["lock", "light"], "confirm_entities": ["light.hall"]},
         advanced={**advanced, "dialect": "morphy", "temperature": 0.5, "max_tokens": 64.0},
         stand_in={"fallback": ["home_assistant"], "fallback_after": 5.0, "home_assistant_first": True},
     )
@@ -691,9 +690,8 @@ async def test_agent_is_added_and_changed(hass: HomeAssistant, model: Path) -> N
     stand_in = {"fallback": ["home_assistant"], "fallback_after": 5, "home_assistant_first": True}
     assert person.shown()["stand_in"] == stand_in
     await person.enters(
-        domains=[],
         instructions=lines.default_instructions,
-        confirm_entities=[],
+        control={"domains": [], "confirm_entities": []},
         stand_in={"fallback": [], "fallback_after": 5},
     )
     [agent] = entry.subentries.values()
@@ -752,7 +750,7 @@ async def test_agent_falls_back_to_other_entries(hass: HomeAssistant) -> None:
         {"instructions": "{{ unfinished"},
         {"stand_in": {"fallback": ["nobody"], "fallback_after": 10}},
         {"stand_in": {"fallback_after": 0}},
-        {"domains": ["camera"]},
+        {"control": {"domains": ["camera"]}},
         {"advanced": {"dialect": "latin", "temperature": 0, "max_tokens": 64}},
         {"advanced": {"dialect": "lines", "temperature": 3, "max_tokens": 64}},
         {"advanced": {"dialect": "lines", "temperature": 0, "max_tokens": 0}},
@@ -821,9 +819,8 @@ async def test_every_form_reaches_the_browser(
     assert [field["name"] for field in shown["data_schema"]] == [
         "name",
         "instructions",
-        "domains",
         "confirm_risky",
-        "confirm_entities",
+        "control",
         "advanced",
         "stand_in",
     ]

@@ -150,6 +150,16 @@ async def test_a_model_from_a_hub(hass: HomeAssistant, hub: HubServer, folder: P
     assert here(folder) == []
 
 
+async def test_a_download_is_told_of_now_and_then(
+    hass: HomeAssistant, hub: HubServer, progress: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dialog is drawn anew each time."""
+    monkeypatch.setattr(hub_flow, "TELL_EVERY", 30)
+    hub.cuts = [300_000, 300_000]
+    created(await takes(await finds(hass, hub)))
+    assert len(progress) == 1
+
+
 async def test_another_file_takes_the_place_of_the_first(hass: HomeAssistant, hub: HubServer, folder: Path) -> None:
     entry = created(await takes(await finds(hass, hub)))
     await hass.async_block_till_done()

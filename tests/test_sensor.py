@@ -70,7 +70,7 @@ async def test_they_are_off_until_someone_wants_them(hass: HomeAssistant, house:
             assert registered.entity_category is EntityCategory.DIAGNOSTIC
             device = dr.async_get(hass).async_get(registered.device_id or "")
             assert device
-            assert device.name == "Tiny"
+            assert device.name == "Model Tiny"
             assert device.entry_type is dr.DeviceEntryType.SERVICE
 
 
@@ -108,10 +108,10 @@ async def test_they_have_names_units_and_icons(hass: HomeAssistant, house: House
     await converse(hass)
     states = {state.name: state.attributes for state in hass.states.async_all("sensor") if "Tiny" in state.name}
     assert {name: shown.get("unit_of_measurement") for name, shown in states.items()} == {
-        "Tiny Prompt cache hit rate": "%",
-        "Tiny Prompt length": "tokens",
-        "Tiny Time to first action": "s",
-        "Tiny Writing speed": "tokens/s",
+        "Model Tiny Prompt cache hit rate": "%",
+        "Model Tiny Prompt length": "tokens",
+        "Model Tiny Time to first action": "s",
+        "Model Tiny Writing speed": "tokens/s",
     }
     assert {shown["state_class"] for shown in states.values()} == {"measurement"}
     icons = (await async_get_icons(hass, "entity", {DOMAIN}))[DOMAIN]

@@ -53,7 +53,10 @@ from .prompt import HOME_TOKENS
 ALL_DIALECTS: Final = (*DIALECTS, *TOOL_DIALECTS)
 AGENT_NAME: Final = "Morphy"
 SECTION_ADVANCED: Final = "advanced"
+SECTION_CONTROL: Final = "control"
 SECTION_STAND_IN: Final = "stand_in"
+TOKENS: Final = "tokens"
+"""The unit of lengths of text, the only one that has another name in other languages."""
 
 
 def whole_number(low: int, high: int, unit: str | None = None) -> vol.All[Any]:
@@ -61,9 +64,30 @@ def whole_number(low: int, high: int, unit: str | None = None) -> vol.All[Any]:
     config = NumberSelectorConfig(min=low, max=high, step=1, mode=NumberSelectorMode.BOX)
     if unit:
         config["unit_of_measurement"] = unit
+    if unit == TOKENS:
+        config["translation_key"] = TOKENS
     return vol.All(NumberSelector(config), vol.Coerce(int))
 
 
+CONTROL: Final = section(
+    vol.Schema(
+        {
+            # Without a default: a list that was emptied must not come back full.
+            vol.Required(CONF_DOMAINS): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(CATALOGUE),
+                    multiple=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                    translation_key=CONF_DOMAINS,
+                )
+            ),
+            vol.Optional(CONF_CONFIRM_ENTITIES): EntitySelector(
+                EntitySelectorConfig(domain=list(CATALOGUE), multiple=True)
+            ),
+        }
+    ),
+    {"collapsed": True},
+)
 TEMPERATURE: Final = NumberSelector(NumberSelectorConfig(min=0, max=2, step=0.05, mode=NumberSelectorMode.SLIDER))
 ADVANCED: Final = section(
     vol.Schema(
@@ -74,8 +98,8 @@ ADVANCED: Final = section(
                 )
             ),
             vol.Required(CONF_TEMPERATURE, default=DEFAULT_TEMPERATURE): TEMPERATURE,
-            vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): whole_number(16, 4096, "tokens"),
-            vol.Required(CONF_HOME_TOKENS, default=HOME_TOKENS): whole_number(200, 32768, "tokens"),
+            vol.Required(CONF_MAX_TOKENS, default=DEFAULT_MAX_TOKENS): whole_number(16, 4096, TOKENS),
+            vol.Required(CONF_HOME_TOKENS, default=HOME_TOKENS): whole_number(200, 32768, TOKENS),
             vol.Required(CONF_READ_AHEAD, default=True): BooleanSelector(),
         }
     ),
@@ -110,19 +134,8 @@ def _schema(stand_ins: Mapping[str, str], advanced: section) -> vol.Schema:
         {
             vol.Required(CONF_NAME, default=AGENT_NAME): TextSelector(),
             vol.Optional(CONF_INSTRUCTIONS): TemplateSelector(),
-            # Without a default: a list that was emptied must not come back full.
-            vol.Required(CONF_DOMAINS): SelectSelector(
-                SelectSelectorConfig(
-                    options=list(CATALOGUE),
-                    multiple=True,
-                    mode=SelectSelectorMode.DROPDOWN,
-                    translation_key=CONF_DOMAINS,
-                )
-            ),
             vol.Required(CONF_CONFIRM_RISKY, default=True): BooleanSelector(),
-            vol.Optional(CONF_CONFIRM_ENTITIES): EntitySelector(
-                EntitySelectorConfig(domain=list(CATALOGUE), multiple=True)
-            ),
+            vol.Required(SECTION_CONTROL): CONTROL,
             vol.Required(SECTION_ADVANCED): advanced,
             vol.Required(SECTION_STAND_IN): section(vol.Schema(stand_in), {"collapsed": True}),
         }
@@ -150,7 +163,8 @@ def default_agent(dialect: str) -> dict[str, Any]:
 def _read(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return an agent's data from its form; what can be absent is kept only where it is not the default."""
     data = {CONF_CONFIRM_RISKY: user_input[CONF_CONFIRM_RISKY], **user_input[SECTION_ADVANCED]}
-    domains = [domain for domain in CATALOGUE if domain in user_input[CONF_DOMAINS]]
+    control = user_input[SECTION_CONTROL]
+    domains = [domain for domain in CATALOGUE if domain in control[CONF_DOMAINS]]
     if data[CONF_DIALECT] not in TOOL_DIALECTS or data.get(CONF_LLM_HASS_API) == [llm.LLM_API_ASSIST]:
         data.pop(CONF_LLM_HASS_API, None)
     elif CONF_LLM_HASS_API not in data:
@@ -163,7 +177,7 @@ def _read(user_input: Mapping[str, Any]) -> dict[str, Any]:
     instructions = user_input.get(CONF_INSTRUCTIONS, "").strip()
     if instructions not in {"", *(find_dialect(name).default_instructions for name in ALL_DIALECTS)}:
         data[CONF_INSTRUCTIONS] = instructions
-    if entities := user_input.get(CONF_CONFIRM_ENTITIES):
+    if entities := control.get(CONF_CONFIRM_ENTITIES):
         data[CONF_CONFIRM_ENTITIES] = entities
     others = user_input[SECTION_STAND_IN]
     if others[CONF_HOME_ASSISTANT_FIRST]:
@@ -201,8 +215,8 @@ class AgentSubentryFlow(ConfigSubentryFlow):
         values = {
             CONF_NAME: name,
             CONF_INSTRUCTIONS: find_dialect(data[CONF_DIALECT]).default_instructions,
-            CONF_DOMAINS: list(CATALOGUE),
             **data,
+            SECTION_CONTROL: {CONF_DOMAINS: list(CATALOGUE), **data},
             SECTION_ADVANCED: {**data, CONF_LLM_HASS_API: apis},
             SECTION_STAND_IN: {**data, CONF_FALLBACK: chosen},
         }

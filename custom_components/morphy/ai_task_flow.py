@@ -10,7 +10,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentryFlow, Subent
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import TextSelector
 
-from .agent_flow import TEMPERATURE, suggest_dialect, whole_number
+from .agent_flow import TEMPERATURE, TOKENS, suggest_dialect, whole_number
 from .const import (
     BACKEND_LOCAL,
     CONF_BACKEND,
@@ -27,7 +27,7 @@ SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_NAME): TextSelector(),
         vol.Required(CONF_TEMPERATURE): TEMPERATURE,
-        vol.Required(CONF_MAX_TOKENS): whole_number(16, 16384, "tokens"),
+        vol.Required(CONF_MAX_TOKENS): whole_number(16, 16384, TOKENS),
     }
 )
 

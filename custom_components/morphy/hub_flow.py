@@ -32,6 +32,13 @@ CONF_REVISION: Final = "revision"
 TELL_EVERY: Final = 1.0
 """Seconds between two words about how far a download is."""
 
+SUGGESTED: Final = (
+    "acon96/Home-1B-v3-GGUF",
+    "acon96/Home-3B-v3-GGUF",
+    "NousResearch/Hermes-3-Llama-3.2-3B-GGUF",
+)
+"""Repositories whose models know homes, or call tools, in a form that is recognised by their names."""
+
 _WHERE: Final = vol.Schema(
     {
         vol.Required(CONF_URL, default=DEFAULT_HUB): URL,
@@ -40,7 +47,9 @@ _WHERE: Final = vol.Schema(
 )
 HUB_SCHEMA: Final = vol.Schema(
     {
-        vol.Required(CONF_REPOSITORY): TextSelector(),
+        vol.Required(CONF_REPOSITORY): SelectSelector(
+            SelectSelectorConfig(options=list(SUGGESTED), custom_value=True, mode=SelectSelectorMode.DROPDOWN)
+        ),
         vol.Optional(CONF_TOKEN): PASSWORD,
         vol.Required(SECTION_ADVANCED): section(_WHERE, {"collapsed": True}),
     }

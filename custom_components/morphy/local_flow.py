@@ -13,7 +13,7 @@ from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import TextSelector
 
 from . import machine, package
-from .agent_flow import SECTION_ADVANCED, whole_number
+from .agent_flow import SECTION_ADVANCED, TOKENS, whole_number
 from .const import (
     BACKEND_LOCAL,
     BACKEND_REMOTE,
@@ -38,7 +38,7 @@ INSTALL_SCHEMA: Final = vol.Schema({vol.Required(CONF_INDEX, default=package.DEF
 def resources(context_length: int = DEFAULT_CONTEXT_LENGTH) -> dict[vol.Marker, Any]:
     """Return the fields of what a model may take, in a section of their own."""
     fields = {
-        vol.Required(CONF_CONTEXT_LENGTH, default=context_length): whole_number(512, LONGEST_CONTEXT, "tokens"),
+        vol.Required(CONF_CONTEXT_LENGTH, default=context_length): whole_number(512, LONGEST_CONTEXT, TOKENS),
         vol.Optional(CONF_THREADS): whole_number(1, os.cpu_count() or 1),
     }
     return {vol.Required(SECTION_ADVANCED): section(vol.Schema(fields), {"collapsed": True})}

@@ -10,7 +10,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, Config
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .agent_flow import whole_number
+from .agent_flow import TOKENS, whole_number
 from .const import (
     BACKEND_LOCAL,
     CONF_BACKEND,
@@ -138,6 +138,6 @@ class LargerContextFlow(EntryFlow):
         if user_input is not None:
             await self._async_change({**self.entry.data, **user_input})
             return self.async_create_entry(data={})
-        larger = whole_number(length + 1, LONGEST_CONTEXT, "tokens")
+        larger = whole_number(length + 1, LONGEST_CONTEXT, TOKENS)
         schema = vol.Schema({vol.Required(CONF_CONTEXT_LENGTH, default=min(2 * length, LONGEST_CONTEXT)): larger})
         return self.async_show_form(step_id="larger", data_schema=schema, description_placeholders=self.told)

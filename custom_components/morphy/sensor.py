@@ -97,7 +97,8 @@ class MorphySensor(BackendEntity, SensorEntity):
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, entry.entry_id)},
-            name=entry.title,
+            translation_key="model",
+            translation_placeholders={"entry": entry.title},
             manufacturer="Morphy",
             model=self.backend.info.model if self.backend.info else None,
             entry_type=DeviceEntryType.SERVICE,
