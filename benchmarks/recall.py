@@ -26,7 +26,7 @@ from typing import Any
 from llama_cpp import Llama
 
 from morphy_training.dialect import Answer, Home, get_dialect, services_for
-from morphy_training.dialect.choice import MAX_DEVICES, largest, rank
+from morphy_training.dialect.choice import MAX_DEVICES, rank, tell
 from morphy_training.generator.compose import next_wish
 from morphy_training.generator.homes import World, make_world
 from morphy_training.generator.language import load_language
@@ -196,7 +196,7 @@ def attempt(home: Home, asked: Asked, tokens: Tokens, budget: int) -> Try:
     began = time.process_time()
     ranking = rank(home, asked.request)
     milliseconds = (time.process_time() - began) * 1000
-    told = ranking.first(largest(ranking, min(ranking.worth, MAX_DEVICES), lambda part: cost(part) <= budget))
+    told = tell(ranking, MAX_DEVICES, lambda part: cost(part) <= budget)
     ids = told.by_id.keys()
     met = len(asked.needed & ids) + sum(not group.isdisjoint(ids) for group in asked.one_of)
     return Try(asked, milliseconds, len(told.devices), cost(told), met, len(asked.needed) + len(asked.one_of))

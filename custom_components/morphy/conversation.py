@@ -185,7 +185,7 @@ class MorphyConversationEntity(AgentEntity[Dialect, Unconfirmed]):
                 max_tokens=int(self.settings.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
                 temperature=self.settings.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE),
                 caller=chat_log.conversation_id,
-                family=self._family,
+                family=telling.family(self._family),
                 messages=(
                     dialect.messages(telling.home, instructions, user_input.text, telling.turns)
                     if backend.chats_only

@@ -154,17 +154,26 @@ class ReadAhead:
             instructions = self._asking.instructions(model.dialect)
         except TemplateError:
             return True
-        turns, last = self._talk.going_on(), home.devices[-1].names[0] if home.devices else "?"
-        prompts = [
-            (await self._asking.fit(model.backend, model.dialect, home, instructions, request, turns)).prompt
-            for request in ("", last)
+        turns = self._talk.going_on()
+        one, other = [
+            await self._asking.fit(model.backend, model.dialect, home, instructions, request, turns)
+            for request in _different_requests(home)
         ]
         return await model.backend.prefill(
-            _beginning(*prompts),
-            family=self._asking.family,
+            _beginning(one.prompt, other.prompt),
+            family=one.family(self._asking.family),
             special=model.dialect.special_tokens,
             urgent=urgent,
         )
+
+
+def _different_requests(home: Home) -> tuple[str, str]:
+    """Return two requests that name different things, and leave no doubt which."""
+    asked = [
+        f"{area.names[0] if (area := home.area_by_id.get(device.area or '')) else ''} {device.names[0]}".strip()
+        for device in (*home.devices[:1], *home.devices[-1:])
+    ]
+    return (asked[0], asked[1]) if len(set(asked)) > 1 else ("", "?")
 
 
 def _beginning(one: str, other: str) -> str:

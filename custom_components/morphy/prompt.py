@@ -8,13 +8,13 @@ model has counted before, and counted where that might not do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from .backends import Backend
 from .dialect import Dialect, Home, Turn
-from .dialect.choice import MAX_DEVICES, Ranking, largest, rank
+from .dialect.choice import MAX_DEVICES, Ranking, largest, rank, tell
 from .errors import BackendError
 
 HISTORY_TURNS: Final = 4
@@ -50,6 +50,10 @@ class Telling:
     prompt: str
     left_out: int = 0
     turns: tuple[Turn, ...] = ()
+
+    def family(self, agent: str) -> str:
+        """Return which of an agent's prompts this one begins like: those with standing devices, or the others."""
+        return f"{agent} standing" if self.home.standing else agent
 
 
 async def async_fit(
@@ -125,10 +129,10 @@ class _Telling:
         if len(home.devices) <= MAX_DEVICES:
             return Telling(home, "")
         ranking = rank(home, self.request, _said(history))
-        most = min(ranking.worth, self.dialect.max_devices or ranking.worth)
+        most = self.dialect.max_devices or len(home.devices)
         budget = self.home_tokens + self.tokens.reckon(self._prompt(Home(), ()))
-        count = max(1, largest(ranking, most, lambda told: self.tokens.reckon(self._prompt(told, ())) <= budget))
-        return Telling(ranking.first(count), "", ranking.left_out(count))
+        told = tell(ranking, most, lambda told: self.tokens.reckon(self._prompt(told, ())) <= budget)
+        return Telling(told, "", ranking.left_out(told))
 
     async def whole(self, chosen: Telling, turns: Sequence[Turn]) -> Telling | None:
         """Return what was chosen with these turns before it, or None when that does not fit."""
@@ -143,7 +147,7 @@ class _Telling:
         What was reckoned wrong is reckoned again by what the model has counted meanwhile.
         """
         assert self.room is not None
-        room = self.room
+        room, ranking = self.room, replace(ranking, standing=())
         most = min(MAX_DEVICES, len(ranking.home.devices))
         for _ in range(_TRIES):
             most = largest(ranking, most, lambda told: self.tokens.reckon(self._prompt(told, turns)) <= room)
@@ -154,7 +158,7 @@ class _Telling:
             if most <= 1 or await self.tokens.fits(prompt, room):
                 break
             most -= 1
-        return Telling(told, prompt, ranking.left_out(most), tuple(turns))
+        return Telling(told, prompt, ranking.left_out(told), tuple(turns))
 
     def _prompt(self, home: Home, turns: Sequence[Turn]) -> str:
         return self.dialect.prompt(home, self.instructions, self.request, turns)

@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from heapq import nsmallest
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice, pairwise, zip_longest
 from math import log
 
+from .catalogue import CATALOGUE
 from .home import Area, Device, Floor, Home
-from .kind_words import EMPTY_WORDS, KIND_WORDS
+from .kind_words import EMPTY_WORDS, KIND_WORDS, NUMBER_WORDS, PLACE_WORDS, SEVERAL_WORDS
 
 MAX_DEVICES = 40
 """Devices a prompt lists; our small models are trained on no more."""
@@ -45,12 +46,23 @@ _SPOKEN_OF = 20.0
 _ALIKE = 0.6
 """The share of the best device's worth from which on another may be meant as well."""
 
+_AS_GOOD = 0.85
+"""The share of the best device's worth from which on another comes before one of what a single word means."""
+_MOST_AS_GOOD = 8
+"""Of these there are so many at most, as many as an answer may rest on; where there are more, there is doubt."""
+
+_MOST_OF_A_NAME = 4
+"""Devices of the same name that are told before all others."""
 _LONGEST_NAME = 6
 """Words of a name that is looked for whole."""
 _WORTH_TELLING = 0.3
 """The share of the best device's worth from which on another is told, if there is room."""
 _FEWEST = 16
-"""Devices that are told whatever they are worth."""
+"""Devices that are told whatever they are worth, if there is doubt about what is meant."""
+_FEW = 8
+"""The same where there is none."""
+_STANDING = 8
+"""Devices that are told whatever is asked, if there is room."""
 _MOST_KINDS = 8
 """Meanings of a word that is no mere guess."""
 _BEST_FIRST = 1
@@ -66,33 +78,55 @@ class Ranking:
     """The devices of a home in the order in which a request most likely means them.
 
     `order` holds positions in `home.devices`, of which the first `worth` are worth telling, and `alike` those of the
-    devices whose words fit the request about as well as any do.
+    devices whose words fit the request about as well as any do. `standing` are those told before them whatever is
+    asked: what a model has read of these holds for the next request.
     """
 
     home: Home
     order: Sequence[int]
     worth: int
     alike: frozenset[int]
+    standing: tuple[int, ...] = ()
 
     def first(self, count: int) -> Home:
-        """Return the home with so many devices, in their own order, and with the places that they stand in."""
-        if count >= len(self.home.devices):
+        """Return the home with so many devices, in their own order after the standing ones, and with their places."""
+        devices = self.home.devices
+        if count >= len(devices):
             return self.home
-        devices = tuple(self.home.devices[n] for n in sorted(self.order[:count]))
-        wanted = {device.area for device in devices} | {self.home.room}
-        areas = tuple(area for area in self.home.areas if area.id in wanted)
-        used = {area.floor for area in areas}
-        floors = tuple(floor for floor in self.home.floors if floor.id in used)
-        return replace(self.home, devices=devices, areas=areas, floors=floors)
+        others = sorted(set(self.order[:count]).difference(self.standing))
+        wanted = [devices[n].area for n in (*self.standing, *others)]
+        ahead = set(wanted[: len(self.standing)])
+        behind = {*wanted, self.home.room} - ahead
+        areas = tuple(area for places in (ahead, behind) for area in self.home.areas if area.id in places)
+        used = {area.floor for area in (self.home.areas if self.standing else areas)}
+        return replace(
+            self.home,
+            devices=tuple(devices[n] for n in (*self.standing, *others)),
+            areas=areas,
+            floors=tuple(floor for floor in self.home.floors if floor.id in used),
+            standing=len(self.standing),
+        )
 
-    def left_out(self, count: int) -> int:
-        """Return how many devices that may be meant as well as any are not among so many."""
-        return len(self.alike.difference(self.order[:count]))
+    def left_out(self, told: Home) -> int:
+        """Return how many devices that may be meant as well as any are not told."""
+        return sum(self.home.devices[n].id not in told.by_id for n in self.alike)
 
 
 def choose(home: Home, request: str, limit: int = MAX_DEVICES) -> Home:
-    """Return the home with at most `limit` devices, the likeliest ones, in their own order."""
-    return home if len(home.devices) <= limit else rank(home, request).first(limit)
+    """Return the home with at most `limit` devices, the likeliest ones."""
+    return home if len(home.devices) <= limit else tell(rank(home, request), limit, lambda _: True)
+
+
+def tell(ranking: Ranking, most: int, fits: Callable[[Home], bool]) -> Home:
+    """Return the home with the devices worth telling, or as many of them as fit, at least one and at most `most`.
+
+    The standing ones give way to those that the request means.
+    """
+    count = min(most, ranking.worth)
+    if ranking.standing and len((told := ranking.first(count)).devices) <= most and fits(told):
+        return told
+    alone = replace(ranking, standing=())
+    return alone.first(max(1, largest(alone, count, fits)))
 
 
 def largest(ranking: Ranking, most: int, fits: Callable[[Home], bool]) -> int:
@@ -108,30 +142,49 @@ def rank(home: Home, request: str, earlier: str = "") -> Ranking:
     """Return the devices in the order in which the request means them; `earlier` is the turn before it.
 
     A device fits the better, the more words of the request stand in its names, its area, its floor, its domain or its
-    class, a rare word counting more than a frequent one. What fits far worse than the best is not worth telling. What
-    fits equally is taken from each domain and each state in turn, so that of everything upstairs each kind is told, and
-    of forty windows the two that are open.
+    class, a rare word counting more than a frequent one. What fits far worse than the best is not worth telling, and of
+    what is meant without doubt little else is. What fits equally is taken from each domain and each state in turn, so
+    that of everything upstairs each kind is told, and of forty windows the two that are open.
     """
     index = _index_of(home)
-    wanted = index.wanted(request, earlier)
+    own = index.wanted(request)
+    wanted = [*own, *index.wanted(earlier, _EARLIER)]
     phrases = _phrases(request)
     fit = index.fit(wanted, phrases)
     most = max(fit, default=0.0)
     alike = frozenset(n for n, score in enumerate(fit) if score >= _ALIKE * most) if most else frozenset()
-    scores = _with_surroundings(home, index, phrases, fit, earlier)
+    spoken_of = [index.position[id_] for id_ in _ID.findall(earlier) if id_ in index.position]
+    scores = _with_surroundings(home, index, phrases, fit, spoken_of)
     order = _by_turns(scores, home.devices, phrases)
+    best = dict.fromkeys([*index.by_name(phrases), *_as_good(order, scores)])
+    clear = len(best) <= _MOST_AS_GOOD and index.is_clear(own, phrases, best) if own else bool(spoken_of)
+    if clear:
+        chosen = best | dict.fromkeys(order[:_FEW])
+    else:
+        chosen = best | _likely(home, index, wanted, phrases, fit, scores, order)
+    return Ranking(home, tuple(chosen | dict.fromkeys(order)), len(chosen), alike, index.standing)
+
+
+def _likely(
+    home: Home,
+    index: _Index,
+    wanted: Sequence[Mapping[str, float]],
+    phrases: Collection[str],
+    fit: Sequence[float],
+    scores: Sequence[float],
+    order: Sequence[int],
+) -> dict[int, None]:
+    """Return what is worth telling where much may be meant: the best, some for each word, and the room's."""
     least = _WORTH_TELLING * max(scores, default=0.0)
     worth_telling = max(_FEWEST, sum(score >= least for score in scores))
     groups = [index.positions[word] for word in _outright(wanted)]
     here = index.in_area.get(home.room or "", ())
     chosen = _with_each_group(order[:worth_telling], order, [[n for n in here if fit[n]], *groups])
-    if index.places.isdisjoint(phrases):
-        chosen |= dict.fromkeys(here)
-    return Ranking(home, tuple(chosen | dict.fromkeys(order)), len(chosen), alike)
+    return chosen | dict.fromkeys(here) if index.places.isdisjoint(phrases) else chosen
 
 
 def _with_surroundings(
-    home: Home, index: _Index, phrases: Collection[str], fit: Sequence[float], earlier: str
+    home: Home, index: _Index, phrases: Collection[str], fit: Sequence[float], spoken_of: Iterable[int]
 ) -> list[float]:
     """Return the scores with what speaks for a device besides its words."""
     scores = list(fit)
@@ -141,10 +194,18 @@ def _with_surroundings(
     for age, id_ in enumerate(home.recent):
         if id_ in index.position:
             scores[index.position[id_]] += _SAME_ROOM / (1 + age)
-    for id_ in _ID.findall(earlier):
-        if id_ in index.position:
-            scores[index.position[id_]] += _SPOKEN_OF
+    for n in spoken_of:
+        scores[n] += _SPOKEN_OF
     return scores
+
+
+def _as_good(order: Sequence[int], scores: Sequence[float]) -> Iterator[int]:
+    """Yield those that fit best, and those that fit about as well: an answer may rest on all of them."""
+    best = scores[order[0]] if order else 0.0
+    for n in order[: _MOST_AS_GOOD + 1]:
+        if scores[n] < _AS_GOOD * best:
+            return
+        yield n
 
 
 def _outright(wanted: Iterable[Mapping[str, float]]) -> list[str]:
@@ -196,6 +257,7 @@ class _Index:
         self.positions: dict[str, list[int]] = defaultdict(list)
         self.in_area: dict[str, list[int]] = defaultdict(list)
         self.named: dict[str, list[int]] = defaultdict(list)
+        self._having: dict[str, frozenset[int]] = {}
         for n, (id_, names, kind, area) in enumerate(devices):
             self.position[id_] = n
             words, phrases = _device_words(id_.partition(".")[0], kind, names)
@@ -207,6 +269,48 @@ class _Index:
                 self.in_area[area].append(n)
 
     @cached_property
+    def standing(self) -> tuple[int, ...]:
+        """Devices of the kinds that there are most of and that can be controlled, a few of each, in their own order."""
+        of_domain: dict[str, list[int]] = defaultdict(list)
+        for id_, n in self.position.items():
+            if (domain := id_.partition(".")[0]) in CATALOGUE:
+                of_domain[domain].append(n)
+        most = sorted(of_domain.values(), key=len, reverse=True)[: _STANDING // 2]
+        turns = chain.from_iterable(zip_longest(*(positions[:_STANDING] for positions in most)))
+        return tuple(sorted(islice((n for n in turns if n is not None), _STANDING)))
+
+    def is_clear(self, wanted: Sequence[Mapping[str, float]], phrases: Iterable[str], best: Iterable[int]) -> bool:
+        """Return whether one thing is asked for, with a name or a place, and one of the best devices has all its words.
+
+        That is each word, or one that it may mean.
+        """
+        named = any(word not in _KIND_NAMES for phrase in self.said(phrases) for word in phrase.split())
+        return (
+            named
+            and _SEVERAL.isdisjoint(phrases)
+            and any(
+                all(any(device in self.having(word) for word in words) for words in wanted if words) for device in best
+            )
+        )
+
+    def having(self, word: str) -> frozenset[int]:
+        """Return the devices that have a word."""
+        if word not in self._having:
+            self._having[word] = frozenset(self.positions.get(word, ()))
+        return self._having[word]
+
+    def said(self, phrases: Iterable[str]) -> list[str]:
+        """Return those that name a place, or a device in several words."""
+        return [phrase for phrase in phrases if phrase in self.places or (" " in phrase and phrase in self.named)]
+
+    def by_name(self, phrases: Iterable[str]) -> Iterator[int]:
+        """Yield the devices of which a name of several words is said whole, and is no part of a longer one."""
+        said = self.said(phrases)
+        for phrase in said:
+            if not any(phrase in other for other in said if other != phrase):
+                yield from self.named.get(phrase, ())[:_MOST_OF_A_NAME]
+
+    @cached_property
     def _by_length(self) -> dict[int, list[str]]:
         """The words that another may nearly be: those of the home that have no digit, and those for kinds."""
         lengths: dict[int, list[str]] = defaultdict(list)
@@ -215,10 +319,11 @@ class _Index:
                 lengths[len(word)].append(word)
         return lengths
 
-    def wanted(self, request: str, earlier: str = "") -> list[dict[str, float]]:
+    def wanted(self, said: str, share: float = 1.0) -> list[dict[str, float]]:
         """Return for each word that is said the words of the home that it may mean, with what they are worth."""
-        meant = [*self._meant(_tokens(request), 1.0), *self._meant(_tokens(earlier), _EARLIER)]
-        return meant or [self._known(word, 1.0) for word in _tokens(request) if word in _KINDS_OF]
+        tokens = _tokens(said)
+        tokens += [both for pair in pairwise(tokens) if (both := "".join(pair)) in self.positions]
+        return [*self._meant(tokens, share)] or [self._known(word, share) for word in tokens if word in _KINDS_OF]
 
     def _meant(self, tokens: Iterable[str], share: float) -> Iterator[dict[str, float]]:
         unknown = []
@@ -299,13 +404,13 @@ def learn_words(device: Device) -> None:
 
 def _whole(name: str) -> set[str]:
     """Return a name as it may be said: its words, and all of them written in one."""
-    tokens = _tokens(name)
+    tokens = _digits(_tokens(name))
     return {" ".join(tokens), "".join(tokens)}
 
 
 def _phrases(text: str) -> dict[str, int]:
     """Return what names may be among a text's words, with the number of words of each."""
-    tokens = _tokens(text)
+    tokens = _digits(_tokens(text))
     return {
         " ".join(tokens[begin:end]): end - begin
         for begin in range(len(tokens))
@@ -324,6 +429,11 @@ def _tokens(text: str) -> list[str]:
     if not text.isascii():
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return [_singular(word) for word in _WORD.findall(text)]
+
+
+def _digits(words: Iterable[str]) -> list[str]:
+    """Return the words, numbers among them in digits: `lamp two` is `Lamp 2`."""
+    return [_NUMBERS.get(word, word) for word in words]
 
 
 def _singular(word: str) -> str:
@@ -346,17 +456,23 @@ def _one_slip(one: str, other: str) -> bool:
     return (len(left) <= 1 and len(right) <= 1) or (len(left) == 2 and left == right[::-1])
 
 
+_NUMBERS = {
+    word: str(number) for words in NUMBER_WORDS.values() for number, word in enumerate(_tokens(words), 1) if number > 1
+}
+_SEVERAL = frozenset(token for words in SEVERAL_WORDS.values() for token in _tokens(words))
 _EMPTY = frozenset(token for words in EMPTY_WORDS.values() for token in _tokens(words))
 
 
-def _kinds_of() -> dict[str, tuple[str, ...]]:
-    kinds: dict[str, dict[str, None]] = defaultdict(dict)
-    for of_language in KIND_WORDS.values():
-        for kind, words in of_language.items():
+def _meanings(*tables: dict[str, dict[str, str]]) -> dict[str, tuple[str, ...]]:
+    meanings: dict[str, dict[str, None]] = defaultdict(dict)
+    for of_language in chain.from_iterable(table.values() for table in tables):
+        for meant, words in of_language.items():
             for word in _tokens(words):
-                kinds[word][kind] = None
-    return {word: tuple(of_word) for word, of_word in kinds.items()}
+                meanings[word] |= dict.fromkeys(_tokens(meant))
+    return {word: tuple(of_word) for word, of_word in meanings.items()}
 
 
-_KINDS_OF = _kinds_of()
-"""By word the kinds that it may mean."""
+_KINDS_OF = _meanings(KIND_WORDS, PLACE_WORDS)
+"""By word the kinds, or the words of places, that it may mean."""
+_KIND_NAMES = _meanings(KIND_WORDS).keys()
+"""The words that mean kinds, and tell no single device from another."""

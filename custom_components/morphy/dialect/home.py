@@ -79,7 +79,7 @@ class Home:
 
     `room` is the id of the Area in which the request was spoken, `now` the local time as text; both may be unknown.
     `recent` are the ids of the devices that changed last, the last one first: they are no part of what is told, and
-    help to choose it.
+    help to choose it. The first `standing` devices are told whatever is asked, and so come first with their areas.
     """
 
     devices: tuple[Device, ...] = ()
@@ -89,6 +89,7 @@ class Home:
     room: str | None = None
     now: str | None = None
     recent: tuple[str, ...] = ()
+    standing: int = 0
 
     @cached_property
     def by_id(self) -> dict[str, Device]:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 KIND_WORDS: dict[str, dict[str, str]] = {
     "en": {
-        "light": "lamp bulb lighting dim dimmer brighten brighter brightness bright dark darker color colour white red "
-        "green blue yellow orange purple pink everything nothing device house home",
+        "light": "lite sunlight daylight lamp bulb lighting dim dimmer brighten brighter brightness bright dark "
+        "darker color colour white red green blue yellow orange purple pink everything nothing device house home",
         "switch": "plug outlet socket appliance everything nothing device house home switch",
         "outlet": "plug socket",
         "fan": "ventilator blower purifier everything nothing device house home",
-        "cover": "blind shade shutter curtain drape awning garage gate roller lower raise open opened close closed "
-        "shut stop",
+        "cover": "unfold spread ajar blind shade shutter curtain drape awning garage gate roller lower raise open "
+        "opened close closed shut stop",
         "garage": "gate",
+        "curtain": "drape drapery",
+        "shutter": "roller rollershutter",
+        "boolean": "mode toggle helper",
         "valve": "tap faucet irrigation sprinkler water",
         "lock": "locked unlock unlocked bolt door",
-        "climate": "thermostat heating heater radiator hvac ac aircon conditioner conditioning heat cool warm warmer "
-        "cold colder temperature degree",
+        "climate": "temp hot hotter thermostat heating heater radiator hvac ac aircon conditioner conditioning heat "
+        "cool warm warmer cold colder temperature degree",
         "humidifier": "dehumidifier humidity",
         "heater": "boiler",
-        "media": "tv television telly speaker stereo radio music song player soundbar play pause mute unmute volume "
-        "louder quieter playing listen hear watch sound noise screen movie everything nothing stream device house home "
-        "skip hdmi aux input source channel video show stop replay previous next silent track back",
-        "vacuum": "hoover roomba robot cleaner sweep sweeping clean cleaning dock docked recharge",
+        "media": "quiet silence hush loud rewind resume break shush title tv television telly speaker stereo radio "
+        "music song player soundbar play pause mute unmute volume louder quieter playing listen hear watch sound "
+        "noise screen movie everything nothing stream device house home skip hdmi aux input source channel video "
+        "show stop replay previous next silent track back",
+        "vacuum": "mop mopping crumb spill spilled dirty dirt hoover roomba robot cleaner sweep sweeping clean "
+        "cleaning dock docked recharge",
         "mower": "mow lawnmower robot grass dock docked trim garden recharge",
         "scene": "mood activate mode",
         "script": "routine run",
@@ -39,15 +44,15 @@ KIND_WORDS: dict[str, dict[str, str]] = {
         "weather": "forecast rain raining snow snowing sunny cloudy windy outside outdoor drizzle drizzling breezy "
         "storm",
         "timer": "countdown time",
-        "temperature": "hot hotter hottest warm warmer warmest cold colder coldest cool cooler coolest degree "
+        "temperature": "temp hot hotter hottest warm warmer warmest cold colder coldest cool cooler coolest degree "
         "thermometer",
-        "humidity": "humid damp dry drier",
+        "humidity": "moist moisture humid damp dry drier",
         "battery": "charge charged charging low empty",
         "charging": "charger",
         "power": "powered unpowered supply electricity watt consumption consuming drawing load",
         "energy": "consumption electricity kwh used",
         "gas": "methane",
-        "problem": "fault trouble error broken malfunction wrong faulty",
+        "problem": "issue fault trouble error broken malfunction wrong faulty",
         "safety": "safe unsafe dangerous danger",
         "running": "run use machine active idle stopped operation working going",
         "moving": "moved move movement parked standing tracker motion still",
@@ -66,7 +71,7 @@ KIND_WORDS: dict[str, dict[str, str]] = {
         "data": "traffic speed download",
         "duration": "long time",
         "sensor": "detector meter reading",
-        "illuminance": "brightness lux bright dark",
+        "illuminance": "sunlight daylight brightness lux bright dark",
         "volatile": "voc",
         "carbon": "co co2 air",
         "moisture": "leak leaking water wet dry flood damp drier flooded",
@@ -76,15 +81,15 @@ KIND_WORDS: dict[str, dict[str, str]] = {
         "smoke": "fire burning burn triggered",
         "connectivity": "connected disconnected connection online offline internet reachable unreachable live",
         "plug": "plugged unplugged cable",
-        "update": "updated outdated date update updating",
-        "opening": "door window contact open closed",
-        "door": "contact open closed",
-        "window": "contact open closed",
+        "update": "current latest updated outdated date update updating",
+        "opening": "ajar door window contact open closed",
+        "door": "ajar contact open closed",
+        "window": "ajar contact open closed",
         "binary": "contact sensor detector tracker",
     },
     "de": {
-        "light": "alles licht lichter lampen leuchten lampe leuchte beleuchtung helligkeit hell heller dunkel dunkler "
-        "dimme dimmen",
+        "light": "alles licht lichter lampen leuchten lampe leuchte beleuchtung helligkeit hell heller dunkel "
+        "dunkler dimme dimmen",
         "switch": "alles schalter steckdose stecker gerät",
         "outlet": "steckdose stecker",
         "fan": "alles ventilator lüfter luftreiniger",
@@ -130,6 +135,46 @@ KIND_WORDS: dict[str, dict[str, str]] = {
 }
 """By language the kinds, each with the words that may mean it."""
 
+PLACE_WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "attic": "loft",
+        "basement": "cellar",
+        "bathroom": "bath toilet loo wc restroom washroom",
+        "cellar": "basement",
+        "corridor": "hallway hall passage",
+        "downstairs": "ground lower",
+        "garden": "yard backyard",
+        "ground": "downstairs",
+        "hall": "hallway corridor passage entrance",
+        "hallway": "hall corridor passage",
+        "living": "lounge sitting",
+        "loft": "attic",
+        "lounge": "living",
+        "nursery": "baby kid",
+        "office": "study",
+        "patio": "terrace",
+        "study": "office",
+        "terrace": "patio",
+        "toilet": "loo wc restroom bathroom",
+        "upper": "upstairs",
+        "upstairs": "upper first",
+        "yard": "garden backyard",
+    },
+    "de": {
+        "bad": "badezimmer",
+        "badezimmer": "bad",
+        "büro": "arbeitszimmer",
+        "arbeitszimmer": "büro",
+        "dachboden": "speicher",
+        "flur": "diele gang korridor",
+        "keller": "untergeschoss",
+        "klo": "toilette wc",
+        "wc": "toilette klo",
+        "wohnzimmer": "stube",
+    },
+}
+"""By language the words of places, each with others that may mean the same."""
+
 EMPTY_WORDS: dict[str, str] = {
     "en": "a an the this that these those my our your his her its and or but not no to of in on at by for from with up "
     "down off out over into is are was were be been am do does did has have had can could will would shall should may "
@@ -149,3 +194,12 @@ EMPTY_WORDS: dict[str, str] = {
 
 Those that are words for kinds too mean these where a request has no better word.
 """
+
+NUMBER_WORDS: dict[str, str] = {
+    "en": "one two three four five six seven eight nine ten",
+    "de": "eins zwei drei vier fünf sechs sieben acht neun zehn",
+}
+"""By language the numbers from one on, of which names have some in digits."""
+
+SEVERAL_WORDS: dict[str, str] = {"en": "and then plus also", "de": "und dann außerdem"}
+"""By language the words that join one request to another."""

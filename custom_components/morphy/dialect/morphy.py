@@ -46,15 +46,23 @@ class MorphyDialect(Dialect):
     })  # fmt: skip
 
     def system(self, home: Home, instructions: str) -> str:
-        """Return what stays the same first (instructions, services, areas), then devices, time and room."""
+        """Return what stays the same first (instructions, services, areas), then devices, time and room.
+
+        Standing devices come with their areas before the areas and devices that this request means.
+        """
         lines = [words(instructions)]
         if services := services_in_order(home):
             lines.append(f"Services: {', '.join(map(_service, services))}")
+        first = home.standing or len(home.devices)
+        places = {device.area for device in home.devices[:first]}
+        behind = [area for area in home.areas if area.id not in places] if home.standing else []
         if home.areas:
-            lines += ["Areas:", *(_floor_line(floor) for floor in home.floors)]
-            lines += ["".join(_area_line(area, home)) for area in home.areas]
+            lines += ["Areas:", *map(_floor_line, home.floors)]
+            lines += ["".join(_area_line(area, home)) for area in home.areas if area not in behind]
         if home.devices:
-            lines += ["Devices:", *("".join(_device_line(device, home)) for device in home.devices)]
+            lines += ["Devices:", *("".join(_device_line(device, home)) for device in home.devices[:first])]
+            lines += ["".join(_area_line(area, home)) for area in behind]
+            lines += ["".join(_device_line(device, home)) for device in home.devices[first:]]
         if home.now is not None:
             lines.append(f"Now: {data(home.now)}")
         if home.room in home.area_by_id:
