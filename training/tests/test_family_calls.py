@@ -288,6 +288,8 @@ def test_our_questions_can_be_read_and_mary_is_among_them() -> None:
     assert mary.check == general.Check(number=10)
     assert len({case.category for case in cases}) >= 6
     assert all(case.tools and not case.expected for case in cases)
+    switch = next(tool for tool in cases[0].tools if tool.name == "switch_device")
+    assert list(switch.parameters["properties"]) == ["device", "on"]  # not true, as YAML reads a bare on
 
 
 def test_a_question_without_a_check_is_refused(tmp_path: Path) -> None:
