@@ -325,6 +325,16 @@ async def test_bundled_model_with_one_other_bit(
     assert "checksum" in person.reads(next(iter(person.errors.values())))
 
 
+async def test_architecture_that_llama_cpp_does_not_know(make: Make, tmp_path: Path) -> None:
+    content = BUNDLED_MODEL.read_bytes()
+    key = b"general.architecture"
+    at = content.index(key) + len(key) + 4 + 8  # Behind the kind and the length of its value.
+    path = written(tmp_path / "odd.gguf", content[:at] + b"oddx" + content[at + 4 :])
+    with pytest.raises(ModelInvalidError) as caught:
+        await make(path).start()
+    assert "unknown model architecture: 'oddx'" in (caught.value.translation_placeholders or {})["reason"]
+
+
 # A file that is replaced
 
 
