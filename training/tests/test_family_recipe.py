@@ -153,6 +153,7 @@ def test_smoke_shrinks_sizes_and_nothing_else(tmp_path: Path) -> None:
     for name in ("method", "targets", "embeddings", "add_tokens", "lr", "scheduler", "checkpointing", "keep_best"):
         assert getattr(small.sft, name) == getattr(recipe.sft, name)
     assert [(entry.format, entry.weight) for entry in small.data] == [(one.format, one.weight) for one in recipe.data]
+    assert small.shape is None
     assert (small.export, small.dialect, small.architecture) == (recipe.export, recipe.dialect, recipe.architecture)
 
 

@@ -125,6 +125,7 @@ def shrink(recipe: Recipe, place: Path) -> Recipe:
         data.append(dataclasses.replace(entry, source=source, count=_CONVERSATIONS))
     return dataclasses.replace(
         recipe,
+        shape=None,
         base=dataclasses.replace(recipe.base, model=str(model), revision=None),
         data=tuple(data),
         evaluation=tuple(_shrink_cases(entry, place) for entry in recipe.evaluation),
