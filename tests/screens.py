@@ -55,6 +55,8 @@ IN_DOCS: Final = frozenset(
     }
 )
 """The pictures that the documentation shows."""
+SETTLE: Final = 1200
+"""Milliseconds until everything has moved into its place."""
 MARGIN: Final = 12
 """Pixels of the page that are shown around a dialog."""
 QUANTISATIONS: Final = {
@@ -231,7 +233,7 @@ class Camera:
 
     async def shoots(self, name: str, what: Locator | None = None) -> None:
         """Take a picture of a dialog and a margin around it, or of the page where `what` is None."""
-        await self.page.wait_for_timeout(700)  # it moves into its place
+        await self.page.wait_for_timeout(SETTLE)
         clip: Any = None
         if what is not None:
             box = await what.bounding_box()
@@ -445,7 +447,7 @@ async def enable_sensors(stage: Stage) -> None:
 
 async def speaking_others(camera: Camera) -> None:
     """Look at the longest forms in languages of other lengths, and of a region."""
-    for language in ("de", "fr", "zh-Hans", "pt"):
+    for language in ("de", "fr", "pl", "pt"):
         await camera.speaks(language)
         await to_models(camera)
         await camera.shoots_flow(f"{language}-which-model")
@@ -476,9 +478,9 @@ PARTS: Final[dict[str, Callable[[Camera], Awaitable[None]]]] = {
 }
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    """Take the pictures."""
-    with tempfile.TemporaryDirectory() as folder:
+async def main(arguments: argparse.Namespace) -> list[Path]:
+    """Take the pictures and return them. Raises ExceptionGroup with what went wrong, a part each."""
+    with tempfile.TemporaryDirectory(prefix="home-assistant-") as folder:
         async with (
             staged(Path(folder)) as stage,
             new_page(Path(folder) / "profile", width=WIDTH, height=HEIGHT) as page,
@@ -497,6 +499,7 @@ async def main(arguments: argparse.Namespace) -> None:
             shutil.copy(picture, DOCS)
     if failures:
         raise ExceptionGroup("not every picture could be taken", failures)
+    return camera.taken
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Nothing is simulated: Home Assistant with the house of ``scripts/demo``, Morphy 
 from __future__ import annotations
 
 import asyncio
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from demo.client import Client, Json
 from demo.home import open_demo
 
+from . import screens
 from .browser import CHROMIUM, PATIENCE, answer, new_page, open_assist
 
 pytest.importorskip("playwright.async_api", reason="run scripts/setup browser")
@@ -61,3 +63,12 @@ async def test_lights_go_on_from_the_chat(socket_enabled: None, tmp_path: Path, 
         finally:
             picture.parent.mkdir(parents=True, exist_ok=True)
             await page.screenshot(path=picture)
+
+
+@pytest.mark.browser
+@pytest.mark.long
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: run scripts/setup browser")
+async def test_every_screen_is_there_and_translated(socket_enabled: None, tmp_path: Path) -> None:
+    """All that `scripts/screenshots` goes through; it fails by itself where a text is missing."""
+    taken = await screens.main(Namespace(parts=[], out=tmp_path, docs=False))
+    assert {picture.stem for picture in taken} >= screens.IN_DOCS
