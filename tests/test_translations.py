@@ -23,7 +23,7 @@ from .flows import INTEGRATION, Strings, english
 ALL_FILES: Final = {path.stem: path for path in sorted((INTEGRATION / "translations").glob("*.json"))}
 FILES: Final = {language: path for language, path in ALL_FILES.items() if language not in COPIES}
 OTHERS: Final = [language for language in FILES if language != "en"]
-UNTRANSLATED: Final = {"{entry}", "llama-cpp-python"}
+UNTRANSLATED: Final = {"llama-cpp-python"}
 """Texts that are the same in every language."""
 COGNATES: Final = {
     "de": {"Agent", "Hub", "Name", "Repository", "Revision", "Threads", "URL"},
