@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import string
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -477,6 +478,20 @@ async def test_what_is_open_already_does_not_ask(house: House) -> None:
     house.things["cover.garage"].show(is_closed=False)
     await act(house, "lock.unlock", "lock.front", confirmed=False)
     await act(house, "cover.open_cover", "cover.garage", confirmed=False)
+
+
+@pytest.mark.parametrize(
+    ("state", "position"), [("closed", 100), ("unknown", 100), ("open", math.nan), ("closing", 40), ("opening", None)]
+)
+async def test_a_position_that_says_nothing_for_sure_asks(
+    hass: HomeAssistant, house: House, state: str, position: float | None
+) -> None:
+    """A door may say that it is closed and wide open at once; who asks to open it is asked back."""
+    attributes = {"device_class": "garage", "supported_features": 15, "current_position": position}
+    hass.states.async_set("cover.barn", state, attributes)
+    house.expose("cover.barn")
+    with pytest.raises(errors.ConfirmOpenError):
+        await act(house, "cover.open_cover", "cover.barn", confirmed=False)
 
 
 # Several devices

@@ -78,7 +78,7 @@ def _rights(monkeypatch: pytest.MonkeyPatch) -> None:
     async def anyone(*_: object) -> Callable[[str], bool]:
         return lambda _: True
 
-    monkeypatch.setattr(control, "_permission", anyone)
+    monkeypatch.setattr(control, "async_rights", anyone)
 
 
 def _services(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.chat_session import async_get_chat_session
 from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.morphy.languages import LANGUAGES, is_yes
 
@@ -254,6 +255,26 @@ async def test_home_assistant_first_does_nothing_that_the_agent_would_not(meet: 
     assert house.state(LAMP) == "on"
 
 
+async def test_home_assistant_first_does_nothing_that_the_user_may_not(
+    hass: HomeAssistant, meet: Meet, house: House
+) -> None:
+    """Home Assistant asks for no rights on a script."""
+    script = {"alias": "Bedtime", "sequence": [{"action": "light.turn_off", "target": {"entity_id": LAMP}}]}
+    assert await async_setup_component(hass, "script", {"script": {"bedtime": script}})
+    house.expose("script.bedtime")
+    user = MockUser(groups=[]).add_to_hass(hass)
+    user.mock_policy({"entities": {"domains": {"light": True}}})
+    gone = MockUser(groups=[], is_active=False).add_to_hass(hass)
+    gone.mock_policy({"entities": True})
+    talk = await meet(home_assistant_first=True)
+    talk.writes("No.")
+    assert speech(await talk.say("turn on bedtime", context=Context(user_id=user.id))) == "No."
+    assert speech(await talk.say("turn off the ceiling light", context=Context(user_id=gone.id))) == "No."
+    assert house.state(LAMP) == "on"
+    assert speech(await talk.say("turn off the ceiling light", context=Context(user_id=user.id))) != "No."
+    assert house.state(LAMP) == "off"
+
+
 async def test_home_assistant_is_not_asked_unless_it_is_wanted(meet: Meet, house: House) -> None:
     talk = await meet()
     talk.writes("Hello.")
@@ -371,6 +392,8 @@ async def test_a_script_is_run_with_its_fields(meet: Meet, script: list[dict[str
         ('script.turn_on(script.greet, who="Ada", times=9)', "How often"),
         ('script.turn_on(script.greet, who="Ada", loud=perhaps)', "loud"),
         ('script.turn_on(script.plain, who="Ada")', "who"),
+        ('script.turn_on(script.greet, who="light.cellar")', "is not exposed to me"),
+        ("script.turn_on(script.greet, who=\"['light.ceiling', 'Light.Cellar']\")", "is not exposed to me"),
     ],
 )
 async def test_a_script_is_not_run_with_what_it_does_not_take(

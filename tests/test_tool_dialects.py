@@ -231,6 +231,12 @@ OPENINGS: list[tuple[str, dict[str, Any], str]] = [
     (OFF, {"area": "Hall", "domain": ["lock"]}, "lock.front"),
     (OFF, {"area": "Hall"}, "lock.front"),
     (OFF, {"name": "front door", "confirmed": True, "agreed": ["lock.front"]}, "lock.front"),
+    (OFF, {"name": "all", "domain": ["lock"]}, "lock.front"),
+    (OFF, {"name": "all", "area": "Hall"}, "lock.front"),
+    (OFF, {"name": " ", "area": "Hall", "domain": "lock"}, "lock.front"),
+    (ON, {"name": "all", "domain": "cover"}, "cover.garage"),
+    (ON, {"name": "Garage Door", "position": 0}, "cover.garage"),
+    (ON, {"name": "Garden Tap", "position": 0}, "valve.garden"),
 ]
 
 
@@ -261,9 +267,18 @@ async def test_what_is_asked_about_is_a_setting(talk: ToolTalk, house: House) ->
 
 @only_hermes
 @pytest.mark.parametrize("settings", [{"domains": ["light"]}], indirect=True)
-async def test_domains_hold_for_tools_too(talk: ToolTalk, house: House) -> None:
+async def test_domains_hold_for_tools_too(talk: ToolTalk, hass: HomeAssistant, house: House) -> None:
     talk.will(call(ON, name="Coffee Machine"), said("On."))
     assert speech(await talk.say("coffee")) == "Coffee Machine is not exposed to me."
+    for name, arguments in (
+        ("media_player__HassSetVolume", {"volume_level": 0}),
+        ("media_player__HassSetVolume", {"name": "all", "volume_level": 0}),
+        ("media_player__play_media", {"media_content_id": "http://a.test/b.mp3", "media_content_type": "music"}),
+    ):
+        before = hass.states.get("media_player.radio")
+        talk.will(call(name, **arguments), said("Done."))
+        assert "is not exposed to me" in speech(await talk.say("do it")), name
+        assert hass.states.get("media_player.radio") == before
     talk.will(call(OFF, name="Big Lamp"), said("Off."))
     assert speech(await talk.say("lamp off")) == "Off."
 
@@ -280,10 +295,16 @@ async def test_an_entity_that_is_not_exposed(talk: ToolTalk, hass: HomeAssistant
 @only_hermes
 async def test_a_script_is_a_tool(talk: ToolTalk, hass: HomeAssistant, house: House) -> None:
     steps = [{"action": "light.turn_off", "target": {"entity_id": LAMP}}]
-    fields = {"minutes": {"description": "How long", "required": True, "selector": {"number": {"min": 1, "max": 9}}}}
+    fields = {
+        "minutes": {"description": "How long", "required": True, "selector": {"number": {"min": 1, "max": 9}}},
+        "lamp": {"description": "Which", "selector": {"entity": {"multiple": True}}},
+    }
     script = {"alias": "Bedtime", "description": "Ends the day", "fields": fields, "sequence": steps}
     assert await async_setup_component(hass, "script", {"script": {"bedtime": script}})
     async_expose_entity(hass, "conversation", "script.bedtime", True)
+    talk.will(call("script__bedtime", minutes=3, lamp=["light.cellar"]), said("Good night."))
+    assert speech(await talk.say("bedtime")) == "cellar is not exposed to me."
+    assert house.state(LAMP) == "on"
     talk.will(call("script__bedtime", minutes=3), said("Good night."))
     assert speech(await talk.say("bedtime")) == "Good night."
     assert house.state(LAMP) == "off"

@@ -25,6 +25,7 @@ from .dialect import Dialect, ToolDialect
 from .entity import MorphyEntity
 from .errors import LanguageUnknownError
 from .fallback import Models
+from .intents import TIMERS
 from .languages import knows, named
 from .risk import Caution
 
@@ -81,7 +82,7 @@ class AgentEntity[D: Dialect | ToolDialect, U](MorphyEntity, conversation.Conver
         if self.settings.get(CONF_HOME_ASSISTANT_FIRST, False):
             return await self._ask_home_assistant(user_input, chat_log, caution)
         if user_input.device_id and async_device_supports_timers(self.hass, user_input.device_id):
-            return await self._ask_home_assistant(user_input, chat_log, caution, built_in.TIMERS)
+            return await self._ask_home_assistant(user_input, chat_log, caution, TIMERS)
         return None
 
     async def _ask_home_assistant(

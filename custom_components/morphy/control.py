@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, override
 
 import voluptuous as vol
-from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import Context, HomeAssistant, State
 from homeassistant.exceptions import HomeAssistantError, Unauthorized
 from homeassistant.helpers import llm
 
+from . import script_fields
 from .arguments import convert
 from .attributes import told
 from .capabilities import substitute, supports
@@ -44,6 +44,7 @@ from .errors import (
     UnknownServiceError,
 )
 from .resolve import own_service, resolve
+from .rights import Rights, async_rights
 from .risk import Caution
 
 _LOGGER = logging.getLogger(__name__)
@@ -229,7 +230,7 @@ async def _plan(
     """Return a step for each device that can take the action, and put what the others lack into the outcome."""
     if not action.targets:
         raise MissingTargetError(service=action.service.partition(".")[2].replace("_", " "))
-    may_control = await _permission(hass, llm_context.context)
+    may_control = await async_rights(hass, llm_context.context)
     steps: dict[str, Step] = {}
     for target in action.targets:
         try:
@@ -256,26 +257,13 @@ async def _plan(
     return list(steps.values())
 
 
-async def _permission(hass: HomeAssistant, context: Context | None) -> Callable[[str], bool]:
-    """Return what tells whether the user who asked may control an entity.
-
-    Home Assistant asks this itself for most services, but not for those of scripts.
-    """
-    if context is None or context.user_id is None:
-        return lambda _: True
-    user = await hass.auth.async_get_user(context.user_id)
-    if user is None or not user.is_active:
-        return lambda _: False
-    return lambda entity_id: user.is_admin or user.permissions.check_entity(entity_id, POLICY_CONTROL)
-
-
 def _step(
     hass: HomeAssistant,
     home: Home,
     action: Action,
     device: Device,
     assistant: str,
-    may_control: Callable[[str], bool],
+    may_control: Rights,
 ) -> Step:
     """Return the service call for one device; raise the ControlError that tells why there is none."""
     service = own_service(home, action.service, device)
@@ -288,6 +276,8 @@ def _step(
         raise ForbiddenError(device=name)
     if state is None or state.state == STATE_UNAVAILABLE:
         raise UnavailableError(device=name)
+    if service == script_fields.SERVICE:
+        script_fields.check_exposed(hass, assistant, action.data)
     service, data = substitute(state, service, convert(hass, state, service, action.data))
     if not supports(state, service):
         raise NotSupportedError(device=name, service=service.partition(".")[2].replace("_", " "))

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, override
 
 import voluptuous as vol
-from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.components.media_player import DOMAIN as MEDIA_PLAYER
 from homeassistant.core import HomeAssistant, State
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent, llm
 from probatio import to_openapi
 
-from .built_in import QUESTIONS, TIMERS
 from .control import Step
 from .dialect import Device, Tool
 from .errors import (
@@ -30,7 +29,10 @@ from .errors import (
     ToolUnknownError,
     UnknownTargetError,
 )
+from .intents import QUESTIONS, TIMERS, matching, touched
+from .rights import async_rights
 from .risk import Caution
+from .script_fields import check_exposed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ _TURNS: Final[Mapping[str, Mapping[str, str]]] = {
     intent.INTENT_SET_POSITION: {"cover": "set_cover_position", "valve": "set_valve_position"},
 }
 """The services that an intent comes to, by the domain of a device; of those that may be risky. Toggling may open."""
-_PLACE: Final = frozenset({"name", "area", "floor", "domain", "device_class"})
+_PLAYER: Final = "player_"
+"""How the arguments begin that say which player is meant, of the tools of players that are no intents."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 MAX_NAME: Final = 64
 """Characters of a tool's name; OpenAI's interface takes no more."""
@@ -79,10 +82,12 @@ class Policy:
     ) -> None:
         """Raise the ControlError that says why a call must not be made, or not without a yes."""
         steps = list(_steps(hass, _inner(tool), tool_input.tool_args, context))
+        may_control = await async_rights(hass, context.context)
         for step in steps:
             if self.domains is not None and step.device.domain not in self.domains:
                 raise NotExposedError(target=step.device.names[0])
-            await _check_permission(hass, step, context)
+            if not may_control(step.device.id):
+                raise ForbiddenError(device=step.device.names[0])
         if question := self.caution.question(hass, steps, self.agreed.get(tool_input.id, ())):
             raise question
 
@@ -173,46 +178,29 @@ def _inner(tool: llm.Tool) -> llm.Tool:
 def _steps(
     hass: HomeAssistant, tool: llm.Tool, arguments: Mapping[str, Any], context: llm.LLMContext
 ) -> Iterator[Step]:
-    """Yield what a call comes to on each device, as far as that can be known beforehand."""
+    """Yield what a call comes to on each device, as far as that can be known beforehand.
+
+    Raises NotExposedError for a script that is to be told of an entity which is not exposed.
+    """
     if tool.annotations.read_only:
         return
     if isinstance(tool, llm.ActionTool):
         domain, _, action = tool.name.partition("__")
         if state := hass.states.get(f"{domain}.{action}"):
             yield Step(_device(state), f"{domain}.turn_on", {})
-    kind = getattr(tool, "intent_type", None)
-    if kind is None or kind in QUESTIONS | TIMERS:
-        return
-    for state in _touched(hass, arguments, context.assistant):
-        service = _TURNS.get(kind, {}).get(state.domain, kind)
-        yield Step(_device(state), f"{state.domain}.{service}", _position(arguments))
-
-
-def _touched(hass: HomeAssistant, arguments: Mapping[str, Any], assistant: str) -> list[State]:
-    """Return the states of the entities that an intent means; those of a name that several have all count."""
-    given = {key: value for key, value in arguments.items() if key in _PLACE and value}
-    if not given:
-        return []
-    constraints = intent.MatchTargetsConstraints(
-        name=_text(given.get("name")),
-        area_name=_text(given.get("area")),
-        floor_name=_text(given.get("floor")),
-        domains=_set(given.get("domain")),
-        device_classes=_set(given.get("device_class")),
-        assistant=assistant,
-        allow_duplicate_names=True,
-    )
-    return intent.async_match_targets(hass, constraints).states
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _set(value: Any) -> set[str] | None:
-    if value is None:
-        return None
-    return set(map(str, value)) if isinstance(value, list | tuple | set) else {str(value)}
+        check_exposed(hass, context.assistant, arguments)
+    elif kind := getattr(tool, "intent_type", None):
+        if kind in QUESTIONS | TIMERS:
+            return
+        for state in touched(hass, kind, arguments, context.assistant):
+            service = _TURNS.get(kind, {}).get(state.domain, kind)
+            # Of any other intent Home Assistant passes over a position, and so must what is asked about.
+            data = _position(arguments) if kind == intent.INTENT_SET_POSITION else {}
+            yield Step(_device(state), f"{state.domain}.{service}", data)
+    elif tool.integration == MEDIA_PLAYER:
+        slots = {key.removeprefix(_PLAYER): value for key, value in arguments.items() if key.startswith(_PLAYER)}
+        for state in matching(hass, slots, context.assistant, {MEDIA_PLAYER}, None):
+            yield Step(_device(state), f"{MEDIA_PLAYER}.{tool.name}", {})
 
 
 def _position(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,16 +212,3 @@ def _position(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _device(state: State) -> Device:
     return Device(state.entity_id, (state.name,), state.state)
-
-
-async def _check_permission(hass: HomeAssistant, step: Step, context: llm.LLMContext) -> None:
-    """Raise ForbiddenError unless the user may control the device; Home Assistant does not ask it for scripts."""
-    user_id = context.context.user_id if context.context else None
-    if user_id is None:
-        return
-    user = await hass.auth.async_get_user(user_id)
-    allowed = (
-        user and user.is_active and (user.is_admin or user.permissions.check_entity(step.device.id, POLICY_CONTROL))
-    )
-    if not allowed:
-        raise ForbiddenError(device=step.device.names[0])

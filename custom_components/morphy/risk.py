@@ -36,6 +36,8 @@ SAFE: Final = frozenset(
 """Services that never ask."""
 
 _OPEN: Final = 100
+_AJAR: Final = frozenset({"open", "opening", "closing"})
+"""States in which the position of a cover or valve counts; one that contradicts its state tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,13 @@ def _risk(state: State, step: Step) -> type[ConfirmationNeededError] | None:
             return None
         case "cover.open_cover" | "valve.open_valve" | "cover.set_cover_position" | "valve.set_valve_position":
             wanted = step.data.get("position", _OPEN)
-            return ConfirmOpenError if wanted > _position(state, now) else None
+            return None if wanted <= _position(state, now) else ConfirmOpenError
     return None
 
 
 def _position(state: State, now: str | None) -> float:
     """Return how far a cover or valve is open for sure, in percent."""
     position = state.attributes.get("current_position")
-    if now is not None and isinstance(position, int | float):
+    if now in _AJAR and isinstance(position, int | float):
         return position
     return _OPEN if now == "open" else 0

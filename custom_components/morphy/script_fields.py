@@ -7,17 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import voluptuous as vol
+from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.selector import selector
 
 from .dialect import Device
-from .errors import BadArgumentError, MissingArgumentError, UnsupportedArgumentError
+from .errors import BadArgumentError, MissingArgumentError, NotExposedError, UnsupportedArgumentError
 
 SERVICE: Final = "script.turn_on"
 SPOKEN_VALUE: Final = 60
 """Characters of a senseless value that are repeated to the user."""
 _ARGUMENT = re.compile(r"[a-z_][a-z0-9_]*")
+_ENTITY_ID = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 
 type Fields = Mapping[str, Mapping[str, Any]]
 
@@ -47,6 +49,17 @@ def variables(hass: HomeAssistant, state: State, data: Mapping[str, Any]) -> dic
         elif field.get("required"):
             raise MissingArgumentError(argument=_spoken(name, field))
     return {"variables": values} if values else {}
+
+
+def check_exposed(hass: HomeAssistant, assistant: str | None, data: Mapping[str, Any]) -> None:
+    """Raise NotExposedError when what was said for fields has the id of an entity that is not exposed.
+
+    A script may do things to entities that are hidden; which ones is not for a model to choose.
+    """
+    for entity_id in _ENTITY_ID.findall(" ".join(map(str, data.values())).casefold()):
+        known = hass.states.get(entity_id) is not None or er.async_get(hass).async_get(entity_id) is not None
+        if known and not (assistant and async_should_expose(hass, assistant, entity_id)):
+            raise NotExposedError(target=entity_id.partition(".")[2].replace("_", " "))
 
 
 def _fields(hass: HomeAssistant, entity_id: str) -> Fields:

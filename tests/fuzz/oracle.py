@@ -257,8 +257,9 @@ def _asks(call: ServiceCall, entity_id: str, rules: Rules) -> bool:
     if call.service in ("open_cover", "set_cover_position", "open_valve", "set_valve_position"):
         if call.domain == "cover" and attributes.get("device_class") not in ("door", "garage", "gate"):
             return False
-        open_by = position if isinstance(position, int) else {"open": 100}.get(state, 0)
-        return bool(call.data.get("position", 100) > open_by)
+        known = isinstance(position, int | float) and state in ("open", "opening", "closing")
+        open_by = position if known else {"open": 100}.get(state, 0)
+        return not call.data.get("position", 100) <= open_by
     return (call.service == "unlock" and state != "unlocked") or (
         call.service == "alarm_disarm" and state != "disarmed"
     )
