@@ -66,11 +66,11 @@ def test_four_bits_fit_into_the_card_that_the_recipe_is_for() -> None:
 
 
 def toy_recipe(folder: Path, **sft_settings: object) -> Recipe:
-    """A Mistral of seven million weights, and two steps on homes."""
-    model = tiny.make("mistral", folder / "model", layers=8, hidden_size=256, intermediate_size=768)
-    settings = {"batch": 2, "steps": 2, "evaluations": 1, "held_out": 0.2, "length": 768, **sft_settings}
+    """A Mistral of three million weights, and two steps on homes."""
+    model = tiny.make("mistral", folder / "model", layers=4, hidden_size=256, intermediate_size=768)
+    settings = {"batch": 1, "steps": 2, "evaluations": 1, "held_out": 0.2, "length": 768, **sft_settings}
     content = {"architecture": "mistral", "dialect": "lines", "base": {"model": str(model)}, "sft": settings}
-    return parse({**content, "data": [{"source": "home", "format": "home", "count": 12}]})
+    return parse({**content, "data": [{"source": "home", "format": "home", "count": 5}]})
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_is_counted_is_what_a_run_takes(settings: dict[str, object], tmp_pa
 def test_a_base_of_another_size_is_refused(tmp_path: Path) -> None:
     recipe = toy_recipe(tmp_path)
     told = parse({"architecture": "mistral", "shape": {"hidden_size": 64, "num_hidden_layers": 2}, **_rest(recipe)})
-    with pytest.raises(BaseModelError, match=r"has 7 million weights, and the recipe's shape comes to"):
+    with pytest.raises(BaseModelError, match=r"has 3 million weights, and the recipe's shape comes to"):
         base.check_shape(told, base.load_config(told))
     wrong = parse({"architecture": "mistral", "shape": {"hidden_size": "wide"}, **_rest(recipe)})
     with pytest.raises(RecipeError, match="shape does not make a model of the architecture mistral"):
