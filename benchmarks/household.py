@@ -289,6 +289,11 @@ class Household:
         pid = getattr(self.backend, "pid", None)
         return {"home_assistant": resident(os.getpid())} | ({"worker": resident(pid)} if pid else {})
 
+    def busy(self) -> dict[str, float]:
+        """Return how many seconds of a core this process and the worker have used."""
+        pid = getattr(self.backend, "pid", None)
+        return {"home_assistant": busy_seconds(os.getpid())} | ({"worker": busy_seconds(pid)} if pid else {})
+
 
 @asynccontextmanager
 async def household(

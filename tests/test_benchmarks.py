@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 import custom_components.morphy as morphy
-from benchmarks import __main__ as bench, evaluate, harness_setup, homes, parts, peers, quick, random_models
+from benchmarks import __main__ as bench, evaluate, harness_setup, homes, parts, peers, processor, quick, random_models
 from benchmarks.apart import Apart, ApartError
 from benchmarks.figures import Ratio
 from benchmarks.household import household, local
@@ -241,6 +241,12 @@ def test_a_turn_is_seen_from_outside(home: Apart, name: str) -> None:
         assert turn.prefill_ms + turn.decode_ms < turn.last_word_ms
     if turn.first_action_ms is not None:
         assert turn.first_token_ms < turn.first_action_ms < turn.last_word_ms
+
+
+def test_a_turn_takes_processor_time_of_both(home: Apart) -> None:
+    costs = [processor.turn(home, text) for text in homes.REQUESTS]
+    worker, home_assistant, read, written = map(sum, zip(*costs, strict=True))
+    assert min(worker, home_assistant, read, written) > 0
 
 
 def test_the_bundled_model_acts_and_so_does_home_assistant(home: Apart) -> None:
