@@ -10,6 +10,7 @@ import pytest
 from morphy_training.dialect import get_dialect
 from morphy_training.dialect.catalogue import SERVICES
 from morphy_training.dialect.home import Action, Home
+from morphy_training.dialect.morphy import MAX_EVIDENCE
 from morphy_training.generator import Example, stream
 from morphy_training.generator.control import CONTROLS, check_table
 from morphy_training.generator.language import load_language
@@ -42,7 +43,7 @@ def test_answers_hold_in_their_homes(options: dict[str, float | bool]) -> None:
             assert exchange.answer.speech
             assert "\n" not in exchange.answer.speech
             assert set(exchange.answer.evidence) <= allowed - {"all"}
-            assert len(exchange.answer.evidence) <= 8
+            assert len(exchange.answer.evidence) <= MAX_EVIDENCE
             for action in exchange.answer.actions:
                 service = SERVICES[action.service]
                 assert set(action.data) <= set(service.arguments), action
