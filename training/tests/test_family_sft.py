@@ -129,6 +129,15 @@ def test_a_disk_that_is_full_is_told_before_training(
     assert not (tmp_path / "tune").exists()
 
 
+def test_a_full_disk_leaves_the_model_that_was_merged_before(
+    asked: Recipe, tuned: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match="GB of free disk space, and this recipe needs about"):
+        merge.merge(asked, tuned)
+    assert (tuned.merged / "model.safetensors").exists()
+
+
 def test_disk_is_counted_from_weights_adapters_and_embeddings(asked: Recipe) -> None:
     tokenizer = base.load_tokenizer(asked)
     model = base.load_model(asked, tokenizer)

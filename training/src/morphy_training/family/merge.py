@@ -20,12 +20,14 @@ from ..loop import CHECKPOINT
 from ..recipe import Recipe
 from ..runs import Folder
 from . import base as bases
+from .sft import check_disk, files_needed
 
 
 def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
     """Save the whole model, tokenizer and all, as the run's merged model; returns its folder.
 
-    `adapter` is another adapter than that of the run. BaseModelError when it was made for another base model.
+    `adapter` is another adapter than that of the run. BaseModelError when it was made for another base model, RunError
+    when the disk has no room. The folder has its name only once all is in it.
     """
     tuned = adapter or folder.need(folder.tune / CHECKPOINT, "tune")
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -42,12 +44,16 @@ def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
             raise RunError("Embeddings and head of the merged model are not tied as they were trained")
     else:
         model = AutoModelForCausalLM.from_pretrained(tuned, dtype=getattr(torch, bases.of(recipe).dtype))
-    shutil.rmtree(folder.merged, ignore_errors=True)
-    model.save_pretrained(folder.merged)
-    tokenizer.save_pretrained(folder.merged)
+    check_disk(folder.path, files_needed(model.num_parameters(), recipe))
+    unfinished = folder.merged.with_name(f"{folder.merged.name}.unfinished")
+    for old in (unfinished, folder.merged):
+        shutil.rmtree(old, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    tokenizer.save_pretrained(unfinished)
     if file := bases.sentencepiece_file(bases.of(recipe).model, bases.of(recipe).revision):
-        shutil.copyfile(file, folder.merged / file.name)
-    bases.note_for_llama_cpp(tokenizer, folder.merged)
+        shutil.copyfile(file, unfinished / file.name)
+    bases.note_for_llama_cpp(tokenizer, unfinished)
+    unfinished.rename(folder.merged)
     return folder.merged
 
 
