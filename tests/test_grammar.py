@@ -126,11 +126,13 @@ def test_a_copy_that_leaves_the_listing_is_no_speech(write: Callable[[str, int],
         ("eTRV 2 is at 21.", True),
         ("light is on.", False),
         ("light.turn_on(light.k1)", False),
+        ("light.turn_off is on.", True),
+        ("light.turn_off(light.k1)", False),
         ('Kitchen light "Ceiling" light.k10 = off', False),
     ],
 )
 def test_what_may_be_spoken(tiny: llama_cpp.Llama, text: str, allowed: bool) -> None:
-    devices = (*DEVICES, Device("climate.trv", ("eTRV 2",), "heat"))
+    devices = (*DEVICES, Device("climate.trv", ("eTRV 2", "light.turn_off"), "heat"))
     rules = get_dialect("morphy").grammar(Home(devices=devices)).splitlines()
     grammar = "\n".join(["root ::= speech", *(rule for rule in rules if not rule.startswith("root"))])
     assert accepts(tiny, grammar, text) == allowed

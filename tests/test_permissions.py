@@ -223,6 +223,19 @@ async def test_a_yes_from_elsewhere_does_nothing(
     assert house.state("lock.front") == "locked"
 
 
+async def test_a_yes_to_a_satellite_without_a_device_counts_there_alone(
+    hass: HomeAssistant, talk: Talk, house: House
+) -> None:
+    talk.writes(UNLOCK)
+    asked: Any = {"text": "unlock the front door", "conversation_id": None, "satellite_id": "assist_satellite.hall"}
+    result = await conversation.async_converse(hass, context=Context(), language="en", agent_id=talk.agent, **asked)
+    talk.writes("All right.")
+    for satellite, state in (("assist_satellite.loft", "locked"), ("assist_satellite.hall", "unlocked")):
+        yes = {"text": "yes", "conversation_id": result.conversation_id, "satellite_id": satellite}
+        await conversation.async_converse(hass, context=Context(), language="en", agent_id=talk.agent, **yes)
+        assert house.state("lock.front") == state
+
+
 async def test_a_yes_counts_once(talk: Talk, house: House) -> None:
     talk.writes(UNLOCK)
     await talk.say("unlock the front door")

@@ -100,7 +100,7 @@ class AgentEntity[D: Dialect | ToolDialect, U](MorphyEntity, conversation.Conver
 
 def asker_of(user_input: conversation.ConversationInput, chat_log: ChatLog) -> Asker:
     """Return who has to say yes to what is asked now."""
-    return chat_log.conversation_id, user_input.context.user_id, user_input.device_id
+    return chat_log.conversation_id, user_input.context.user_id, user_input.device_id, user_input.satellite_id
 
 
 def check_language(backend: Backend, language: str) -> None:

@@ -12,8 +12,9 @@ from .languages import is_yes
 CONFIRMATION_SECONDS: Final = 60
 """How long a question such as "Shall I unlock the front door?" waits for its yes."""
 
-type Asker = tuple[str, str | None, str | None]
-"""A conversation, the user who speaks in it, and the device that is spoken to: a yes counts from there alone."""
+type Asker = tuple[str, str | None, str | None, str | None]
+"""A conversation, the user who speaks in it, the device that is spoken to and its satellite's entity: a yes counts from
+there alone."""
 
 
 class Confirmations[T = Unconfirmed]:

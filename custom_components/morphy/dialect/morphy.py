@@ -144,7 +144,7 @@ class _MorphyReader(Reader):
 _SPEECH = r"""
 speech ::= first rest | [0-9]+ ("." [0-9]+)? (after rest)?NAMED
 first ::= [^a-z0-9_. `"\n\r\x00-\x1f]
-after ::= [^a-z0-9_."\n\r\x00-\x1f]
+after ::= [^a-z0-9_.("\n\r\x00-\x1f]
 rest ::= [^"\n\r\x00-\x1f]*
 """
 
