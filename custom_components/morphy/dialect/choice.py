@@ -159,7 +159,7 @@ def rank(home: Home, request: str, earlier: str = "") -> Ranking:
     best = dict.fromkeys([*index.by_name(phrases), *_as_good(order, scores)])
     clear = len(best) <= _MOST_AS_GOOD and index.is_clear(own, phrases, best) if own else bool(spoken_of)
     if clear:
-        chosen = best | dict.fromkeys(order[:_FEW])
+        chosen, alike = best | dict.fromkeys(order[:_FEW]), frozenset(best)
     else:
         chosen = best | _likely(home, index, wanted, phrases, fit, scores, order)
     return Ranking(home, tuple(chosen | dict.fromkeys(order)), len(chosen), alike, index.standing)
