@@ -226,7 +226,7 @@ async def test_a_delayed_command_comes_back_to_the_agent_and_its_rules(
         while not talk.model.asked:  # noqa: ASYNC110 - what ends it lies in Home Assistant
             await asyncio.sleep(0.05)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert "unlock the front door<|im_end|>" in str(talk.model.asked[-1]["prompt"])
+    assert "unlock the Front Door<|im_end|>" in str(talk.model.asked[-1]["prompt"])
     assert house.state("lock.front") == "locked", "nobody said yes"
 
 
