@@ -19,7 +19,7 @@ from probatio import to_openapi
 from . import MorphyConfigEntry
 from .backends import Completion
 from .const import CONF_MAX_TOKENS, CONF_TEMPERATURE, DEFAULT_TASK_TOKENS, DEFAULT_TEMPERATURE, SUBENTRY_AI_TASK
-from .dialect.chatml import END, START, instruct
+from .dialect.chatml import END, START, chat, task as messages_of
 from .dialect.schema_grammar import Schema, schema_grammar
 from .entity import MorphyEntity
 from .errors import (
@@ -83,9 +83,10 @@ class MorphyTaskEntity(MorphyEntity, ai_task.AITaskEntity):
             schema = _schema(task.structure)
             grammar = schema_grammar(schema)
             system += "\n" + FORM.format(schema=json.dumps(schema, ensure_ascii=False))
+        messages = messages_of(system, task.instructions)
         return Completion(
-            prompt=instruct(system, task.instructions),
-            messages=(("system", system), ("user", task.instructions)),
+            prompt=chat(messages),
+            messages=messages,
             stop=(END, START),
             grammar=grammar,
             schema=schema,

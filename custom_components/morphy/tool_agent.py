@@ -25,7 +25,7 @@ from .const import (
     DOMAIN,
 )
 from .dialect import TOOL_DIALECTS, Request, ToolDialect
-from .dialect.tools import Message, chat_messages, tool_json
+from .dialect.tools import Message, chat_messages, inert_tool_json
 from .languages import answer_in
 from .llm_tools import PolicedAPI, Policy, tools_of
 from .prompt import HISTORY_TURNS, Tokens
@@ -115,7 +115,7 @@ class MorphyToolEntity(AgentEntity[ToolDialect, UnconfirmedCall]):
             caller=chat_log.conversation_id,
             family=self._family,
             messages=chat_messages(system.content, messages) if dialect.chat else (),
-            tools=tuple(map(tool_json, tools)) if dialect.chat else (),
+            tools=tuple(map(inert_tool_json, tools)) if dialect.chat else (),
         )
 
     async def _error_result(

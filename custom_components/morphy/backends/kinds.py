@@ -10,13 +10,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, override
+from typing import Any, ClassVar, Final, override
 
 from ..errors import ServerBadAnswerError, ServerStatusError
 from . import Completion
 from .connection import Connection
 from .sse import EventReader, LineReader, StreamReader
 from .usage import Usage
+
+MAX_CALLS: Final = 2**20
+"""Characters that the calls of an answer may come in: they are kept until its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ class Chat(ServerKind):
         """Be the chat of a server of this kind, for one answer."""
         self._server = server
         self._calls: dict[int, dict[str, str]] = {}
+        self._kept = 0
 
     @override
     def body(self, request: Completion, model: str | None) -> dict[str, Any]:
@@ -243,7 +247,10 @@ class Chat(ServerKind):
         return Piece(text, finished, _timings(event.get("timings")))
 
     def _add(self, part: Mapping[str, Any]) -> None:
-        """Put a fragment to its call: the name comes once, the arguments piece by piece."""
+        """Put a fragment to its call: the name comes once, the arguments piece by piece. Raises ValueError."""
+        self._kept += len(json.dumps(part))
+        if self._kept > MAX_CALLS:
+            raise ValueError("its calls of tools are too long")
         index = part.get("index")
         call = self._calls.setdefault(
             index if isinstance(index, int) else len(self._calls), {"id": "", "name": "", "arguments": ""}

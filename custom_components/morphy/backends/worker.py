@@ -262,7 +262,7 @@ class Worker:
             written = room
         # A character cut off by max_tokens is left out; whole text that only looked like a stop string is not.
         if text := stop.close():
-            self._send(number, text=text)
+            self._send(number, text=text, **doubt)
         return written
 
 

@@ -28,9 +28,9 @@ def chat(messages: Iterable[tuple[str, str]]) -> str:
     return f"{''.join(_message(role, text) for role, text in messages)}{START}assistant\n"
 
 
-def instruct(system: str, request: str) -> str:
-    """Return the prompt of a task that is no talk about a home: both texts keep their lines, and are data."""
-    return chat((("system", _lines(system)), ("user", _lines(request))))
+def task(system: str, request: str) -> tuple[tuple[str, str], ...]:
+    """Return a task that is no talk about a home as roles and texts: both keep their lines, and are data."""
+    return ("system", _lines(system)), ("user", _lines(request))
 
 
 def _lines(text: str) -> str:

@@ -13,7 +13,19 @@ from .grammar import quote
 from .schema_grammar import schema_rules
 from .text import words
 from .tool_reader import ToolCall, ToolReader
-from .tools import MAX_CALLS, Message, Reply, Request, Tool, ToolDialect, argument_schema, dump, lines, told_result
+from .tools import (
+    MAX_CALLS,
+    Message,
+    Reply,
+    Request,
+    Tool,
+    ToolDialect,
+    argument_schema,
+    dump,
+    lines,
+    name_of,
+    told_result,
+)
 from .typescript import namespace
 
 _ROLE = (
@@ -91,12 +103,12 @@ class FunctionaryV2Dialect(ToolDialect):
             return _v2_turn("user", "all", words(message.text))
         if isinstance(message, Reply):
             return f"<|from|>assistant\n<|recipient|>{self.write(message)}<|stop|>\n"
-        return _v2_turn(message.call.name, "all", told_result(message.value))
+        return _v2_turn(name_of(message.call), "all", told_result(message.value))
 
     def write(self, reply: Reply) -> str:
         """Return the turns of the reply, from the first one's recipient on."""
         turns = [("all", lines(reply.text))] if reply.text or not reply.calls else []
-        turns += [(call.name, dump(call.arguments)) for call in reply.calls]
+        turns += [(name_of(call), dump(call.arguments)) for call in reply.calls]
         return "\n<|from|>assistant\n<|recipient|>".join(f"{name}\n<|content|>{text}" for name, text in turns)
 
     def grammar(self, tools: Sequence[Tool]) -> str:
@@ -121,4 +133,4 @@ def _v2_turn(sender: str, recipient: str, text: str) -> str:
 
 
 def _full(call: ToolCall) -> str:
-    return f"functions.{call.name}"
+    return f"functions.{name_of(call)}"

@@ -26,6 +26,9 @@ ID_LENGTH = 9
 MAX_CALLS = 8
 """Calls one reply may hold."""
 
+MAX_NAME_CHARS = 128
+"""Longest name of a called tool that is told."""
+
 MAX_DESCRIPTION_CHARS = 600
 """Longest description of a tool that is told."""
 
@@ -108,6 +111,12 @@ def tool_json(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def inert_tool_json(tool: Tool) -> dict[str, Any]:
+    """Return the same for a server that puts it into a prompt itself: what others have written of a tool is data."""
+    told: dict[str, Any] = json.loads(dump(tool_json(tool)))
+    return told
+
+
 def parameters_of(tool: Tool) -> Schema:
     """Return a tool's schema, which is that of an object even where there is nothing in it."""
     return {"type": "object", "properties": {}, **tool.parameters}
@@ -118,6 +127,11 @@ def argument_schema(tool: Tool) -> Schema:
     return (
         parameters_of(tool) if tool.parameters.get("properties") else {"type": "object", "additionalProperties": False}
     )
+
+
+def name_of(call: ToolCall) -> str:
+    """Return the name of a called tool as it may stand in a prompt: a model may have made up any."""
+    return inert(shortened(one_line(call.name), MAX_NAME_CHARS))
 
 
 def call_json(call: ToolCall) -> dict[str, Any]:
@@ -160,7 +174,7 @@ def _chat_message(message: Message) -> Mapping[str, Any]:
         return {"role": "user", "content": words(message.text)}
     if isinstance(message, Result):
         id_ = {"tool_call_id": call_id(message.call)}
-        return {"role": "tool", **id_, "name": message.call.name, "content": told_result(message.value)}
+        return {"role": "tool", **id_, "name": name_of(message.call), "content": told_result(message.value)}
     told: dict[str, Any] = {"role": "assistant", "content": lines(message.text)}
     if message.calls:
         told["tool_calls"] = [_chat_call(call) for call in message.calls]
@@ -168,7 +182,7 @@ def _chat_message(message: Message) -> Mapping[str, Any]:
 
 
 def _chat_call(call: ToolCall) -> Mapping[str, Any]:
-    function = {"name": call.name, "arguments": dump(call.arguments)}
+    function = {"name": name_of(call), "arguments": dump(call.arguments)}
     return {"id": call_id(call), "type": "function", "function": function}
 
 
