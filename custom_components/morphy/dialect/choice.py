@@ -220,14 +220,19 @@ def _by_turns(scores: Sequence[float], devices: Sequence[Device], said: Collecti
     Where a state is said, what is in it and what is not take turns: one is asked for, the other is what would matter.
     """
     says_state = any(device.state in said for device in devices)
+    fitting = [n for n, score in enumerate(scores) if score > 0]
+    others = [n for n, score in enumerate(scores) if score <= 0]
+    if len(fitting) < MAX_DEVICES:
+        fitting, others = [*range(len(scores))], []
     seen: Counter[tuple[float, str, str | bool]] = Counter()
-    turn = []
-    for score, device in zip(scores, devices, strict=True):
+    turn = {}
+    for n in fitting:
+        device = devices[n]
         state = device.state in said if says_state else device.state if device.state.isalpha() else ""
-        key = (score, device.domain, state)
-        turn.append(seen[key])
+        key = (scores[n], device.domain, state)
+        turn[n] = seen[key]
         seen[key] += 1
-    return sorted(range(len(scores)), key=lambda n: (-scores[n], turn[n]))
+    return sorted(fitting, key=lambda n: (-scores[n], turn[n])) + others
 
 
 def _with_each_group(best: Sequence[int], order: Sequence[int], groups: Sequence[Sequence[int]]) -> dict[int, None]:
