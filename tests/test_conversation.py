@@ -257,7 +257,7 @@ async def test_earlier_turns_are_told_as_the_model_wrote_them(talk: Talk) -> Non
     talk.writes("Ok.")
     await talk.say("and now?")
     prompt = str(talk.model.asked[-1]["prompt"])
-    assert f"<|im_start|>user\nceiling light off<|im_end|>\n<|im_start|>assistant\n{EVIDENCE}" in prompt
+    assert f"<|im_start|>user\nCeiling Light off<|im_end|>\n<|im_start|>assistant\n{EVIDENCE}" in prompt
 
 
 async def test_a_user_without_rights_moves_nothing(talk: Talk, house: House, hass_read_only_user: User) -> None:
