@@ -73,7 +73,7 @@ class MorphyDialect(Dialect):
         self, home: Home, instructions: str, request: str, history: Sequence[Turn] = ()
     ) -> tuple[tuple[str, str], ...]:
         """Return roles and texts, names in what was said spelt as they are listed."""
-        names = [_unquoted(name) for one in (*home.devices, *home.areas, *home.floors) for name in one.names]
+        names = _all_names(home)
         before = [Turn(as_listed(turn.request, names), turn.answer) for turn in history]
         return super().messages(home, instructions, as_listed(request, names), before)
 
@@ -151,8 +151,7 @@ rest ::= [^"\n\r\x00-\x1f]*
 
 def _speech_rules(home: Home) -> str:
     """Return the rule `speech`: one line that no reader can take for evidence or for a call."""
-    names = {_unquoted(name) for one in (*home.devices, *home.areas, *home.floors) for name in one.names}
-    small = sorted(name for name in names if name[:1].islower() or name[:1].isdigit())
+    small = sorted(name for name in set(_all_names(home)) if name[:1].islower() or name[:1].isdigit())
     return _SPEECH.strip().replace("NAMED", f" | {one_of(small)} (after rest)?" if small else "")
 
 
@@ -193,6 +192,11 @@ def _area_line(area: Area, home: Home) -> Iterator[str]:
 
 def _floor_line(floor: Floor) -> str:
     return "".join([*_names(floor.names), f"floor.{floor.id}"])
+
+
+def _all_names(home: Home) -> list[str]:
+    things: list[Device | Area | Floor] = [*home.devices, *home.areas, *home.floors]
+    return [_unquoted(name) for thing in things for name in thing.names]
 
 
 def _names(names: tuple[str, ...]) -> Iterator[str]:

@@ -109,9 +109,7 @@ class Namer:
             style = self.pick(("title", "title", "lower", "sentence", "odd"))
         if style == "title":
             short = self.language.words.get("acronyms", ()) if self.random.random() < _SPELT_RIGHT else ()
-            return " ".join(
-                word.upper() if word in short else word[:1].upper() + word[1:] for word in name.split(" ")
-            )
+            return " ".join(word.upper() if word in short else word[:1].upper() + word[1:] for word in name.split(" "))
         if style == "sentence":
             return name[:1].upper() + name[1:]
         if style == "odd":
