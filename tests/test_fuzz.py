@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.morphy import answer, control, keeper
+from custom_components.morphy import answer, control, keeper, llm_tools
 from custom_components.morphy.dialect import reader
 from custom_components.morphy.risk import Caution
 
 from .fuzz.oracle import POLICY
 from .fuzz.run import async_fuzz
+from .fuzz.tools import async_fuzz_tools
 
 ROOT = Path(__file__).parent.parent
 
@@ -136,6 +137,31 @@ async def test_the_fuzzer_sees_a_guard_that_is_gone(
     break_guard(monkeypatch)
     report = await async_fuzz(hass, 1500, seed=3)
     assert any(violation["kind"].startswith(kind) for violation in report.violations)
+
+
+async def test_no_tool_of_home_assistant_moves_what_must_not(hass: HomeAssistant) -> None:
+    asyncio.get_running_loop().set_debug(False)
+    report = await async_fuzz_tools(hass, 5000, seed=5)
+    assert (report.exceptions, report.violations) == ([], [])
+    assert report.calls.total() > 200
+    assert {"ForbiddenError", "NotExposedError", "ConfirmUnlockError", "ConfirmOpenError"} <= set(report.refused)
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind"),
+    [
+        ("touched", "risky action without a yes"),
+        ("touched", "domain that the agent may not control"),
+        ("touched", "entity that the user has no rights on"),
+    ],
+)
+async def test_the_fuzzer_of_tools_sees_a_guard_that_is_gone(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, guard: str, kind: str
+) -> None:
+    asyncio.get_running_loop().set_debug(False)
+    monkeypatch.setattr(llm_tools, guard, lambda *_: [])
+    report = await async_fuzz_tools(hass, 600, seed=3)
+    assert kind in {violation["kind"] for violation in report.violations}
 
 
 def test_the_documented_policy_is_the_one_that_is_held() -> None:

@@ -305,7 +305,11 @@ async def test_a_script_is_a_tool(talk: ToolTalk, hass: HomeAssistant, house: Ho
     talk.will(call("script__bedtime", minutes=3, lamp=["light.cellar"]), said("Good night."))
     assert speech(await talk.say("bedtime")) == "cellar is not exposed to me."
     assert house.state(LAMP) == "on"
-    talk.will(call("script__bedtime", minutes=3), said("Good night."))
+    for arguments in ({"minutes": 12}, {}, {"minutes": 3, "brightness": 5}):
+        talk.will(call("script__bedtime", **arguments), said("Good night."))
+        assert speech(await talk.say("bedtime")) != "Good night.", arguments
+        assert house.state(LAMP) == "on"
+    talk.will(call("script__bedtime", minutes=3, lamp=None), said("Good night."))
     assert speech(await talk.say("bedtime")) == "Good night."
     assert house.state(LAMP) == "off"
     assert '"minimum": 1' in talk.prompts[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+import voluptuous as vol
 from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers import intent
 
@@ -42,8 +43,16 @@ def touched(hass: HomeAssistant, intent_type: str, slots: Mapping[str, Any], ass
     nobody can know, and there are none.
     """
     handler = next((one for one in intent.async_get(hass) if one.intent_type == intent_type), None)
-    domains: Collection[str] | None = getattr(handler, "required_domains", None)
-    return matching(hass, slots, assistant, domains, domains or (handler.platforms if handler else None))
+    if handler is None:
+        return matching(hass, slots, assistant, None, None)
+    schema = handler.slot_schema or {}
+    if any(isinstance(key, vol.Any) for key in schema):  # of the services by name, which heed whatever they are given
+        domains: Collection[str] | None = getattr(handler, "required_domains", None)
+        return matching(hass, slots, assistant, domains, domains or handler.platforms)
+    # The others pass over what they do not know, and an area that they need is one to clean, say.
+    heeded = {str(key) for key in schema if isinstance(key, vol.Optional) or str(key) == "name"}
+    told = {key: value for key, value in slots.items() if key in heeded}
+    return matching(hass, told, assistant, handler.platforms, None)
 
 
 @callback

@@ -180,7 +180,8 @@ def _steps(
 ) -> Iterator[Step]:
     """Yield what a call comes to on each device, as far as that can be known beforehand.
 
-    Raises NotExposedError for a script that is to be told of an entity which is not exposed.
+    Raises NotExposedError for a script that is to be told of an entity which is not exposed, and vol.Invalid for what
+    is no field of a script, or nothing that a field takes: Home Assistant would hand it over as it is.
     """
     if tool.annotations.read_only:
         return
@@ -189,6 +190,7 @@ def _steps(
         if state := hass.states.get(f"{domain}.{action}"):
             yield Step(_device(state), f"{domain}.turn_on", {})
         check_exposed(hass, context.assistant, arguments)
+        tool.parameters({key: value for key, value in arguments.items() if value is not None})
     elif kind := getattr(tool, "intent_type", None):
         if kind in QUESTIONS | TIMERS:
             return

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from homeassistant.core import Context, State
+from homeassistant.core import Context, HomeAssistant, State
 
 Check = Callable[[Any, State], bool]
 
@@ -236,6 +236,33 @@ def _holds(check: Check, value: Any, state: State) -> bool:
         return check(value, state)
     except TypeError, ValueError:
         return False  # an attribute that makes no sense bounds nothing
+
+
+def tool_violations(hass: HomeAssistant, call: ServiceCall, rules: Rules) -> list[str]:
+    """Return what is wrong with a service call of one of Home Assistant's own tools, which has its own services.
+
+    Looking for media changes nothing. Home Assistant's intents for thermostats and their like leave the context out;
+    whether the user has the right is asked before them.
+    """
+    if call.service == "search_media":
+        return []
+    found = [] if call.context in (rules.context, None) else ["context of another request"]
+    given = call.data.get("entity_id") or (call.target or {}).get("entity_id")
+    if call.domain == "script" and call.service not in _ON_OFF:
+        given = f"script.{call.service}"
+    if not given or (call.target or {}).keys() - {"entity_id"}:
+        return [*found, "target that is no entity"]
+    for entity_id in [given] if isinstance(given, str) else given:
+        one = replace(call, state=call.state or hass.states.get(entity_id))
+        if entity_id not in rules.exposed:
+            found.append("entity that is not exposed")
+        if rules.rights is not None and entity_id not in rules.rights:
+            found.append("entity that the user has no rights on")
+        if rules.domains is not None and entity_id.partition(".")[0] not in rules.domains:
+            found.append("domain that the agent may not control")
+        if _asks(one, entity_id, rules):
+            found.append("risky action without a yes")
+    return found
 
 
 REFUSED_BY_HOME_ASSISTANT = frozenset(

@@ -244,12 +244,13 @@ class Fuzzer:
         with watching(self.calls), patch.object(control, "EFFECT_SECONDS", 0):
             while self.report.cases < cases:
                 if self.report.turns % RESTORE_TURNS == 0:
-                    self._restore()
+                    self.restore()
                 await self.async_turn(min(LINES, cases - self.report.cases))
         self.report.seconds = time.perf_counter() - began
         return self.report
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Lock and close all that can be, and hide again what is hidden."""
         for entity_id, thing in self.house.things.items():
             match entity_id.partition(".")[0]:
                 case "lock":
