@@ -42,7 +42,7 @@ def of_category(*names: str) -> list[tuple[Home, Exchange]]:
 
 
 def named(home: Home, exchange: Exchange) -> list[str]:
-    """Return the ids of the copied devices whose names are told, the longest names first: one may be part of another."""
+    """Return the ids of the copied devices whose names are told, longest first: one may be part of another."""
     text, found = exchange.answer.speech, []
     for device in sorted((home.by_id[one] for one in exchange.answer.evidence), key=lambda one: -len(one.names[0])):
         said = next((name for name in device.names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)

@@ -1,7 +1,8 @@
 """A run that goes on from a finished file: for when a model is to learn more and its checkpoints are gone.
 
-The opposite of export.py: tokenizer and weights are read back out of a GGUF, without the tokens of ChatML, which the LoRA
-adds anew, and become a checkpoint of the base model. Its optimisers begin anew; what rounding a quantised file has stays.
+The opposite of export.py: tokenizer and weights are read back out of a GGUF, without the tokens of ChatML, which the
+LoRA adds anew, and become a checkpoint of the base model. Its optimisers begin anew; the rounding of a quantised file
+stays.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def set_half(half: bool) -> None:
 
     Of CPUs, those with AMX (Intel since 2023) and Zen 4 multiply faster in bfloat16. Others do not, and lose the casts.
     """
-    global _half  # noqa: PLW0603
+    global _half
     _half = half
 
 
