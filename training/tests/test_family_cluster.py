@@ -28,6 +28,7 @@ from morphy_training.recipe import load
 
 CLUSTER = Path(__file__).parents[1] / "cluster"
 SERVE = "vllm serve merged --served-model-name home-llm"
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2)
 ALONE = {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE", "FSDP"))}
 
 
@@ -48,8 +49,7 @@ def run(*command: object, **variables: str) -> str:
 
 
 def test_two_processes_hold_half_of_a_model_each_and_train_all_of_it(model: Path, tmp_path: Path) -> None:
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2)
-    run(*torchrun, Path(sharded.__file__), model, CLUSTER / "fsdp.json", tmp_path)
+    run(*TORCHRUN, Path(sharded.__file__), model, CLUSTER / "fsdp.json", tmp_path)
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first["sharded"]
     assert second["sharded"]
@@ -109,6 +109,28 @@ def test_a_batch_that_processes_cannot_share_is_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WORLD_SIZE", "12")
     with pytest.raises(RunError, match=r"sft\.batch is 64, which cannot be shared out: 12 conversations"):
         sft.accumulated(part)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["all"], ["export"], ["smoke", "--all"], ["tune", "--recipe", str(CLUSTER.parent / "recipes/smoke.yaml")]],
+)
+def test_all_but_tune_of_a_base_is_refused_to_several_processes(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cli.main(command) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"morphy-train: `morphy-train {command[0]}`")
+    assert "runs in one process, and 2 were started. Under torchrun or accelerate, only `morphy-train tune` may" in told
+
+
+def test_torchrun_itself_is_told(tmp_path: Path) -> None:
+    command = [*TORCHRUN, "-m", "--", "morphy_training.cli", "all", "--run", str(tmp_path / "run")]
+    done = subprocess.run(list(map(str, command)), env=ALONE, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0
+    assert "`morphy-train all` runs in one process, and 2 were started" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_train_what_one_trains(model: Path, tmp_path: Path) -> None:

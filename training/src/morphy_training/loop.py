@@ -10,10 +10,8 @@ import itertools
 import json
 import math
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 
+from . import sigterm
 from .data import Encoder, Sample, Source, draw, micro_batches, samples, step_seed
 from .errors import RunError, Stopped
 from .machine import CPU, Machine
@@ -31,6 +30,8 @@ from .model import weighted_loss
 CHECKPOINT = "checkpoint"
 RESUME = "resume.pt"
 LOG = "log.jsonl"
+_STALE = "checkpoint.old"
+"""The checkpoint before, while a new one takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,13 @@ class Run:
         self._model = model
         self._optimizers = optimizers
         self._save_model = save_model
-        self._stopped = False
         self._rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
 
     def restore(self) -> bool:
         """Go on from the checkpoint, exactly as if the run had never stopped; False when there is none."""
-        checkpoint = self.folder / CHECKPOINT
+        checkpoint, stale = self.folder / CHECKPOINT, self.folder / _STALE
+        if not checkpoint.exists() and stale.exists():  # A kill between the two renames of `save`.
+            stale.rename(checkpoint)
         if not checkpoint.exists():
             return False
         self.state = State(**json.loads((checkpoint / "state.json").read_text()))
@@ -163,12 +165,12 @@ class Run:
         told = evaluated = saved = time.monotonic()
         tokens_told, first = self.state.tokens, self.state.step
         batches = Steps(source, encoder, schedule, seed).batches(first, machine.workers)
-        with self._heeding_sigterm():
+        with sigterm.heeded() as stopped:
             while self.state.tokens < schedule.tokens and (stop_after is None or self.state.step - first < stop_after):
                 self._step(next(batches), schedule)
                 now = time.monotonic()
                 self.state.seconds = now - begun
-                if self._stopped or (machine.time_is_up and self.state.tokens < schedule.tokens):
+                if stopped.is_set() or (machine.time_is_up and self.state.tokens < schedule.tokens):
                     self.save()
                     raise Stopped(self._standing(schedule))
                 if now - told >= pace.line:
@@ -182,17 +184,9 @@ class Run:
                     saved = time.monotonic()
             score = self._evaluate(source, encoder, seed)
             self.save()
-            if self._stopped:
+            if stopped.is_set():
                 raise Stopped(self._standing(schedule))
         return score
-
-    @contextmanager
-    def _heeding_sigterm(self) -> Iterator[None]:
-        before = signal.signal(signal.SIGTERM, self._stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
     def _standing(self, schedule: Schedule) -> str:
         done, whole = self.state.tokens, schedule.tokens
@@ -200,9 +194,6 @@ class Run:
             f"Stopped {self.folder.name} at {done / 1e6:.2f} of {whole / 1e6:.2f} M tokens ({done / whole:.1%}); "
             "the same command goes on from here"
         )
-
-    def _stop(self, *_: object) -> None:
-        self._stopped = True
 
     def _step(self, batch: list[Sample], schedule: Schedule) -> None:
         done = self.state.tokens / schedule.tokens
@@ -253,7 +244,7 @@ class Run:
         It is made of copies on the CPU, so that the run can go on on another device.
         """
         checkpoint = self.folder / CHECKPOINT
-        fresh, stale = self.folder / "checkpoint.new", self.folder / "checkpoint.old"
+        fresh, stale = self.folder / "checkpoint.new", self.folder / _STALE
         for folder in (fresh, stale):
             shutil.rmtree(folder, ignore_errors=True)
         fresh.mkdir(parents=True)

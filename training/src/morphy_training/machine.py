@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from . import torchrun
 from .errors import RunError
 
 GPU_MICRO_TOKENS = 16_384
@@ -83,7 +84,7 @@ def machine(
 
     `auto` is a GPU where torch sees one. On a GPU, all cores but one generate data unless `workers` says otherwise.
     """
-    if fsdp is not None and int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if fsdp is not None and torchrun.processes() < 2:
         raise RunError("--fsdp is for several processes: start them with torchrun, as training/cluster/README.md shows")
     seen = torch.cuda.is_available()
     if device == "cuda" and not seen:

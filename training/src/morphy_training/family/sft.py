@@ -8,11 +8,11 @@ are spent, and what the run folder holds in the end: the best checkpoint, the lo
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from trl import SFTConfig, SFTTrainer
 
+from .. import sigterm, torchrun
 from ..data import Source
 from ..embeddings import embedding_names, is_tied
 from ..errors import RecipeError, RunError, Stopped
@@ -82,10 +83,11 @@ def tune(
         eval_dataset=held_out,
         processing_class=tokenizer,
         peft_config=lora_config(model, part) if part.method == "lora" else None,
-        callbacks=[_Stop(machine, stop_after)],
     )
     _widen(trainer.model)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(folder.tune))
+    with sigterm.heeded() as asked:
+        trainer.add_callback(_Stop(machine, asked, stop_after))
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder.tune))
     done, whole = trainer.state.global_step, trainer.state.max_steps
     if done < whole and stop_after is None:
         raise Stopped(f"Stopped tune at step {done} of {whole}; the same command goes on from here")
@@ -139,7 +141,7 @@ def arguments(recipe: Recipe, folder: Path, examples: int, machine: Machine = CP
 
 def accumulated(part: SftRecipe) -> int:
     """How often each process computes before a step of the optimiser, so that a step is `batch` conversations."""
-    at_once = part.micro_batch * int(os.environ.get("WORLD_SIZE", "1"))
+    at_once = part.micro_batch * torchrun.processes()
     if part.batch % at_once:
         raise RunError(
             f"sft.batch is {part.batch}, which cannot be shared out: {at_once} conversations are computed at once "
@@ -193,17 +195,18 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 class _Stop(TrainerCallback):
-    """Ends a run in the middle of it: with a checkpoint when the machine's time is up, without after some steps.
+    """Ends a run in the middle of it: with a checkpoint on SIGTERM or when its time is up, without after some steps.
 
-    Of several processes all end at the same step: when one of them finds that the time is up.
+    Of several processes all end at the same step: when one of them is to end.
     """
 
-    def __init__(self, machine: Machine, after: int | None) -> None:
+    def __init__(self, machine: Machine, asked: Event, after: int | None) -> None:
         self._machine = machine
+        self._asked = asked
         self._left = after
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:
-        if self._machine.deadline is not None and any(gather_object([self._machine.time_is_up])):
+        if any(gather_object([self._asked.is_set() or self._machine.time_is_up])):
             control.should_save = control.should_training_stop = True
         if self._left is not None:
             self._left -= 1
@@ -242,9 +245,18 @@ def _widen(model: torch.nn.Module) -> None:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written whole: its state is written last."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / _STATE).exists()]
+    """The newest checkpoint that was written whole."""
+    found = [path for path in folder.glob("checkpoint-*") if _is_whole(path)]
     return str(max(found, key=lambda path: int(path.name.partition("-")[2]))) if found else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end: its state is written last."""
+    try:
+        json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _keep(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path, processes: PartialState) -> None:

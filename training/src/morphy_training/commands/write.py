@@ -1,9 +1,11 @@
-"""`morphy-train write`: its arguments, and what it does with them."""
+"""`morphy-train write`: conversations that a server's model writes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+HELP = "have a server's model write conversations with function calls, in six steps; goes on where it stopped"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -22,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the conversations and tell how many there are."""
     from ..calling.functions import read_functions
     from ..server import read_server
-    from .write import Settings, write
+    from ..writing.write import Settings, write
 
     functions = read_functions(arguments.functions)
     settings = Settings(arguments.count, arguments.seed, arguments.temperature, arguments.attempts, arguments.parallel)
