@@ -18,15 +18,17 @@ from .test_prefill import BUNDLED, ask, read, settle
 
 SIZE = 300
 """Exposed entities, 45 of them lamps."""
+WITH_A_GARAGE = 100
+"""The same, where the last room is the garage: a word for a door too, so its window is asked for with some doubt."""
 ITS_OWN = 400
 """Tokens of the devices that one request means, with the time, the room and the request."""
 
 
 @pytest.fixture(name="large")
-async def large_fixture(hass: HomeAssistant) -> House:
-    """Return a house with rooms on two floors."""
+async def large_fixture(hass: HomeAssistant, request: pytest.FixtureRequest) -> House:
+    """Return a house with rooms on two floors, and as many entities as the test wants."""
     assert await async_setup_component(hass, "homeassistant", {})
-    house = await async_build_home(hass, SIZE)
+    house = await async_build_home(hass, getattr(request, "param", SIZE))
     floors = fr.async_get(hass)
     for floor, name in zip(list(floors.async_list_floors()), ("Ground Floor", "Upstairs"), strict=True):
         floors.async_update(floor.floor_id, name=name)
@@ -43,6 +45,7 @@ async def entry_fixture(hass: HomeAssistant, large: House) -> AsyncGenerator[Moc
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+@pytest.mark.parametrize("large", [WITH_A_GARAGE, SIZE], indirect=True)
 async def test_what_is_told_whatever_is_asked_is_not_read_again(
     hass: HomeAssistant, large: House, entry: MockConfigEntry
 ) -> None:

@@ -8,8 +8,9 @@ changes seldom come alone, and no more than the backend's allowance gives. While
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from time import monotonic
 from typing import Any, Final
 
@@ -31,12 +32,15 @@ from homeassistant.helpers.start import async_at_started
 
 from .backends import Backend
 from .dialect import Dialect, Home, Turn
+from .dialect.choice import MAX_DEVICES
 from .fallback import Model, Models
 from .home import CONVERSATION, async_snapshot
 from .prompt import Telling
 
 SETTLE: Final = 1.0
 """Seconds between a change and the look at it."""
+_MOST_REQUESTS: Final = 8
+"""Requests that are tried in search of two of which there is no doubt what they mean."""
 FOLLOW_UP: Final = 60.0
 """Seconds in which the next request most likely belongs to the conversation before it."""
 
@@ -155,10 +159,13 @@ class ReadAhead:
         except TemplateError:
             return True
         turns = self._talk.going_on()
-        one, other = [
-            await self._asking.fit(model.backend, model.dialect, home, instructions, request, turns)
-            for request in _different_requests(home)
-        ]
+        told: list[Telling] = []
+        for request in _requests(home):
+            told.append(await self._asking.fit(model.backend, model.dialect, home, instructions, request, turns))
+            told.sort(key=lambda telling: -telling.home.standing)
+            if len(told) > 1 and (told[1].home.standing or len(home.devices) <= MAX_DEVICES):
+                break
+        one, other = told[:2]
         return await model.backend.prefill(
             _beginning(one.prompt, other.prompt),
             family=one.family(self._asking.family),
@@ -167,13 +174,16 @@ class ReadAhead:
         )
 
 
-def _different_requests(home: Home) -> tuple[str, str]:
-    """Return two requests that name different things, and leave no doubt which."""
-    asked = [
-        f"{area.names[0] if (area := home.area_by_id.get(device.area or '')) else ''} {device.names[0]}".strip()
-        for device in (*home.devices[:1], *home.devices[-1:])
-    ]
-    return (asked[0], asked[1]) if len(set(asked)) > 1 else ("", "?")
+def _requests(home: Home) -> Iterator[str]:
+    """Yield requests that name different things, from both ends of the home, two at least.
+
+    In a large home two of them have to leave no doubt about what they mean: what is told first whatever is asked is
+    told for these.
+    """
+    yield from ("", "?") if len(home.devices) < 2 else ()
+    for device in islice(chain.from_iterable(zip(home.devices, reversed(home.devices), strict=True)), _MOST_REQUESTS):
+        area = home.area_by_id.get(device.area or "")
+        yield f"{area.names[0] if area else ''} {device.names[0]}".strip()
 
 
 def _beginning(one: str, other: str) -> str:

@@ -130,9 +130,13 @@ class _Telling:
             return Telling(home, "")
         ranking = rank(home, self.request, _said(history))
         most = self.dialect.max_devices or len(home.devices)
-        budget = self.home_tokens + self.tokens.reckon(self._prompt(Home(), ()))
-        told = tell(ranking, most, lambda told: self.tokens.reckon(self._prompt(told, ())) <= budget)
+        told = tell(ranking, most, lambda told: self._cost(told) <= self.home_tokens)
         return Telling(told, "", ranking.left_out(told))
+
+    def _cost(self, told: Home) -> int:
+        """Return the tokens of a home; services that are told whatever is asked are as good as instructions."""
+        rest = replace(told, devices=(), areas=(), floors=()) if told.standing else Home()
+        return self.tokens.reckon(self._prompt(told, ())) - self.tokens.reckon(self._prompt(rest, ()))
 
     async def whole(self, chosen: Telling, turns: Sequence[Turn]) -> Telling | None:
         """Return what was chosen with these turns before it, or None when that does not fit."""

@@ -73,6 +73,12 @@ def _plain(word: str) -> str:
 
 
 def services_in_order(home: Home) -> list[Service]:
-    """Return the Home's services in the order of their domains' first devices; those without a device are left out."""
-    order = {domain: n for n, domain in enumerate(dict.fromkeys(device.domain for device in home.devices))}
-    return sorted((service for service in home.services if service.domain in order), key=lambda s: order[s.domain])
+    """Return the Home's services in the order of their domains' first devices; those without a device are left out.
+
+    Where some devices are told whatever is asked, so are all services, those of these devices first: what a model has
+    read of them holds for the next request.
+    """
+    told = home.devices[: home.standing] if home.standing else home.devices
+    order = {domain: n for n, domain in enumerate(dict.fromkeys(device.domain for device in told))}
+    services = [service for service in home.services if home.standing or service.domain in order]
+    return sorted(services, key=lambda service: order.get(service.domain, len(order)))
