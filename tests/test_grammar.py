@@ -129,6 +129,8 @@ def test_a_copy_that_leaves_the_listing_is_no_speech(write: Callable[[str, int],
         ("light.turn_off is on.", True),
         ("light.turn_off(light.k1)", False),
         ('Kitchen light "Ceiling" light.k10 = off', False),
+        ("Front door  Door is open.", False),
+        ("Front door\u00a0\u2003Door is open.", False),
     ],
 )
 def test_what_may_be_spoken(tiny: llama_cpp.Llama, text: str, allowed: bool) -> None:

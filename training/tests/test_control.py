@@ -170,3 +170,15 @@ def test_what_is_done_is_checked_off_and_what_is_not_needed_removed() -> None:
         lists.remove: {"todo.remove_item"},
         lists.complete: {"todo.update_item"},
     }
+
+
+def test_everything_on_a_floor_is_switched_by_its_domains() -> None:
+    made = [pair for pair in wishes(compose.everything, 600) if "floor." in str(pair[1].answer.actions)]
+    assert len(made) > 20
+    for someone, wish in made:
+        [target] = {target for action in wish.answer.actions for target in action.targets}
+        areas = someone.world.on_floor(target.removeprefix("floor."))
+        there = {thing.kind.domain for thing in someone.world.things if thing.area in areas}
+        domains = [action.service.partition(".")[0] for action in wish.answer.actions]
+        assert domains == [one for one in ("light", "switch", "fan", "media_player") if one in there]
+        assert wish.answer.evidence == (target,)

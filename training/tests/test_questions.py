@@ -294,3 +294,8 @@ def test_a_home_may_be_full_of_sensors() -> None:
     repeated = [max(home.count(kind) for kind in sensors) for home in homes if any(kind in sensors for kind in home)]
     assert sum(repeated) / len(repeated) > 3
     assert clustered(Random(1), ["light"], sensors, 0.0) == ["light"]
+
+
+def test_names_that_several_share_are_told_once() -> None:
+    someone = house(("Lamp", "on", "kitchen"), ("Lamp", "on", "cellar"), ("Spot", "on", "cellar"))
+    assert someone.names(someone.world.things) == "Lamp and Spot"

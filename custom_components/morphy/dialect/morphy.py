@@ -99,6 +99,7 @@ class MorphyDialect(Dialect):
 
         Speech holds no double quote and begins with no small letter, unless a name of the home does: so what begins
         as evidence can only go on as evidence, and a copy that skips a name finds back instead of turning into speech.
+        Its spaces are single plain ones, as in all that the prompt tells of a home.
         """
         rules = [_speech_rules(home)]
         evidence = sorted(evidence_lines(home))
@@ -145,7 +146,8 @@ _SPEECH = r"""
 speech ::= first rest | [0-9]+ ("." [0-9]+)? (after rest)?NAMED
 first ::= [^a-z0-9_. `"\n\r\x00-\x1f]
 after ::= [^a-z0-9_.("\n\r\x00-\x1f]
-rest ::= [^"\n\r\x00-\x1f]*
+rest ::= (" "? seen)*
+seen ::= [^ "\n\r\x00-\x1f\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000]
 """
 
 

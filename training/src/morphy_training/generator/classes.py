@@ -22,6 +22,7 @@ from .groups import (
     existence_text,
     group_text,
     is_in,
+    is_one,
     members_of,
     section_of,
     sensed_topics,
@@ -201,7 +202,7 @@ def _told(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: str, t
     state = common_state(shown, asked) if form == "all" and shown else asked
     slots = {
         "names": speaker.names(shown) if shown else "",
-        "told": told(speaker, state, many=len(shown) != 1),
+        "told": told(speaker, state, many=not is_one(shown)),
         "count": str(len(shown)),
         "there": speaker.say("question_group", f"there_{scope.how}"),
         **_kind_slots(speaker, topic, shown),

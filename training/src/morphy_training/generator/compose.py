@@ -11,6 +11,7 @@ from ..dialect.home import Action, Answer
 from ..dialect.morphy import MAX_EVIDENCE
 from . import classes, described, groups, lists, questions, readings, refusals
 from .control import BY_NAME, CONTROLS, LIGHTS, PLUGS, Control, Scopes, control, refer, sentence, services
+from .homes import Thing
 from .language import load_language
 from .names import plain
 from .speaker import Reference, Speaker, Wish, any_unseen, calls
@@ -223,28 +224,41 @@ def settings(speaker: Speaker) -> Wish | None:
 
 
 def everything(speaker: Speaker) -> Wish | None:
-    """Switch off (rarely on) all there is, in a room or in the home."""
-    how = speaker.random.choices(("area", "here", "all"), (50, 20, 30))[0]
+    """Switch off (rarely on) all there is, in a room, on a floor or in the home."""
+    how = speaker.random.choices(("area", "here", "all", "floor"), (40, 18, 24, 18))[0]
+    if how == "floor":
+        return _everything_on_floor(speaker)
     room = speaker.home.room
     areas = [area for area in speaker.home.areas if how != "here" or area.id == room]
     if how != "all" and not areas:
         return None
     area = speaker.pick(areas) if how != "all" else None
     inside = [thing for thing in speaker.world.things if area is None or thing.area == area.id]
+    target = f"area.{area.id}" if area else "all"
+    return _all_inside(speaker, how, target, speaker.pick(area.names) if area else "", inside)
+
+
+def _everything_on_floor(speaker: Speaker) -> Wish | None:
+    if not speaker.home.floors or not speaker.has("everything", "floor_off"):
+        return None
+    floor = speaker.pick(speaker.home.floors)
+    areas = speaker.world.on_floor(floor.id)
+    inside = [thing for thing in speaker.world.things if thing.area in areas]
+    return _all_inside(speaker, "floor", f"floor.{floor.id}", speaker.pick(floor.names), inside)
+
+
+def _all_inside(speaker: Speaker, how: str, target: str, place: str, inside: Sequence[Thing]) -> Wish | None:
+    """Return the wish to switch all of these, which are all there is in a place or in the home."""
     domains = [domain for domain in _SWITCHABLE if any(thing.kind.domain == domain for thing in inside)]
-    if not domains:
+    if not domains or plain(place) in speaker.world.by_name:
         return None
     side = "off" if speaker.chance(0.85) else "on"
-    target = f"area.{area.id}" if area else "all"
-    place = speaker.pick(area.names) if area else ""
-    if plain(place) in speaker.world.by_name:
-        return None
-    slots = {"place": place, "label": place}
-    text = speaker.say("everything", f"{how}_{side}", slots)
-    speech = speaker.say("everything", f"reply_{'area' if area else 'all'}_{side}", slots)
+    where = speaker.say("question_group", "where_floor", {"place": place}) if how == "floor" else ""
+    text = speaker.say("everything", f"{how}_{side}", {"place": place, "where": where})
+    reply = "area" if how == "here" else how
+    speech = speaker.say("everything", f"reply_{reply}_{side}", {"label": place})
     actions = tuple(Action(f"{domain}.turn_{side}", (target,)) for domain in domains)
-    evidence = (target,) if area else ()
-    return Wish("imperative", text, Answer(speech, actions, evidence), "everything")
+    return Wish("imperative", text, Answer(speech, actions, (target,) if place else ()), "everything")
 
 
 def corrected(speaker: Speaker) -> Wish | None:
@@ -271,15 +285,15 @@ MIX: tuple[tuple[float, Maker], ...] = (
     (18.0, shared),
     (5.6, contrast),
     (5.6, settings),
-    (1.5, everything),
+    (4.0, everything),
     (0.4, corrected),
     (9.0, lists.add),
     (5.0, lists.remove),
     (6.0, lists.complete),
     (13.0, questions.state),
-    (26.0, classes.things),
+    (29.0, classes.things),
     (36.0, classes.sensed),
-    (7.0, classes.people),
+    (9.0, classes.people),
     (9.0, readings.named),
     (11.0, readings.measured),
     (1.0, readings.compared),
@@ -290,7 +304,7 @@ MIX: tuple[tuple[float, Maker], ...] = (
     (6.5, questions.attribute),
     (0.8, questions.mode),
     (2.0, questions.playing),
-    (5.0, questions.person),
+    (7.0, questions.person),
     (8.0, questions.weather),
     (1.0, questions.clock),
     (2.4, questions.todo),
@@ -308,7 +322,7 @@ NONE = 0.11
 
 _NEEDED: dict[Maker, tuple[str, ...]] = {
     **dict.fromkeys((chain, shared, contrast, settings), ("pair",)),
-    everything: ("everything",),
+    everything: ("everything", "question_group"),
     described.nothing_for_it: ("missing",),
     lists.add: ("todo_add",),
     lists.remove: ("todo_remove",),

@@ -28,7 +28,7 @@ LIGHTS: Scopes = {
     "all": 9,
     "except": 2,
     "only": 3,
-    "outdoors": 2.5,
+    "outdoors": 4,
 }
 PLUGS: Scopes = {"device": 70, "several": 6, "area": 4, "here": 2, "all": 2, "only": 8, "loose": 12}
 FANS: Scopes = {"device": 42, "several": 4, "area": 20, "here": 12, "floor": 4, "all": 8, "only": 10}
@@ -51,7 +51,7 @@ LOCKS: Scopes = {"device": 42, "only": 13, "area": 20, "here": 5, "floor": 2, "a
 UNLOCKS: Scopes = {"device": 50, "only": 16, "area": 20, "here": 5, "all": 6, "several": 3}
 NAMED: Scopes = {"device": 1}
 PLAYER: Scopes = {"device": 24, "area": 16, "only": 14, "implied": 42, "loose": 4}
-HEATING: Scopes = {"device": 24, "area": 20, "only": 12, "implied": 26, "loose": 18}
+HEATING: Scopes = {"device": 24, "area": 20, "only": 12, "implied": 34, "loose": 18}
 STEPS: Scopes = {"device": 24, "only": 14, "implied": 40, "loose": 14}
 ONE_THERE: Scopes = {"device": 35, "only": 65}
 

@@ -67,6 +67,8 @@ _SENSED = (
     "plug", "power", "running", "problem", "safety", "sound", "light", "cold", "heat", "connectivity", "vibration",
     "tamper", "update", "opening", "lock", "moving", "glass break",
 )  # fmt: skip
+_SPECIAL = {"person": 0.8, "lock": 0.6}
+"""How often a question is asked in the ways that its topic or the state asked for has of its own."""
 _STILL_OFF = frozenset(("off", "standby", "unavailable", "unknown"))
 _FORMS = ("any", "which", "count", "all", "the", "one")
 _FORM_WEIGHTS = (30, 24, 22, 14, 10, 0)
@@ -106,6 +108,11 @@ def told(speaker: Speaker, state: str, *, many: bool) -> str:
     if phrases:
         return phrases[1 if many else 0]
     return f"{speaker.say('talk', 'is_many' if many else 'is_one')} {state}"
+
+
+def is_one(things: Sequence[Thing]) -> bool:
+    """Return whether an answer names one thing: several that share a name are named once."""
+    return len({thing.name for thing in things}) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,7 @@ def group_text(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: s
         where = ""
     state = speaker.pick(asked_words(speaker, KINDS[topic.kinds[0]], asked, generic=generic))
     special = [name for name in (f"{form}_{topic.noun}", f"{form}_{asked}") if name in words]
-    section = speaker.pick(special) if special and speaker.chance(0.8 if topic.noun == "person" else 0.35) else form
+    section = speaker.pick(special) if special and speaker.chance(_SPECIAL.get(topic.noun, 0.35)) else form
     return speaker.say("question_group", section, {"kinds": many, "kind": one, "state": state, "where": where})
 
 
@@ -229,7 +236,7 @@ def answer(speaker: Speaker, topic: Topic, scope: Scope, form: str, asked: str, 
     many = speaker.say("question_group", "told_devices") if generic else noun.many[0]
     slots = {
         "names": speaker.names(shown) if shown else "",
-        "told": told(speaker, asked if shown is matching else common_state(shown, asked), many=len(shown) != 1),
+        "told": told(speaker, asked if shown is matching else common_state(shown, asked), many=not is_one(shown)),
         "count": str(len(shown)),
         "kinds": many,
         "kind": (speaker.say("question_group", "told_device") if generic else noun.one[0]) if len(shown) == 1 else many,

@@ -209,7 +209,7 @@ class _Builder:
     def _extended(self, areas: Mapping[str, tuple[Area, bool]]) -> Name | None:
         """Return, now and then, a room's name that holds that of another: Bedroom and Bedroom Two."""
         words = self.language.words
-        if not areas or "before_room" not in words or self.random.random() > 0.07 * self.difficulty:
+        if not areas or "before_room" not in words or self.random.random() > 0.12 * self.difficulty:
             return None
         area, made_up = self.namer.pick(tuple(areas.values()))
         room = plain(area.names[0])

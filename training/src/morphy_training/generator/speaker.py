@@ -115,8 +115,8 @@ class Speaker:
         return self.say("talk", "list_end", {"first": ", ".join(parts[:-1]), "last": parts[-1]})
 
     def names(self, things: Sequence[Thing]) -> str:
-        """Return the canonical names, listed."""
-        return self.listed([thing.name for thing in things])
+        """Return the canonical names, listed, each once: a phone tells several things under the same name."""
+        return self.listed(list(dict.fromkeys(thing.name for thing in things)))
 
     # What things are called.
 
