@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,15 @@ def test_a_base_of_another_architecture_is_named(models: Path) -> None:
 def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match=r"nothing cannot be loaded"):
         base.load_config(recipe(tmp_path / "nothing", "mistral"))
+
+
+def test_weights_that_are_cut_are_told(models: Path, tmp_path: Path) -> None:
+    cut = Path(shutil.copytree(models / "qwen3", tmp_path / "cut"))
+    weights = cut / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    asked = recipe(cut, "qwen3")
+    with pytest.raises(BaseModelError, match=r"cut cannot be loaded"):
+        base.load_model(asked, base.load_tokenizer(asked))
 
 
 def test_a_class_that_llama_cpp_cannot_read_is_named() -> None:

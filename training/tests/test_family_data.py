@@ -73,17 +73,18 @@ def test_every_answer_of_a_conversation_is_learnt(model: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{not json", "this is not JSON"),
-        ("[1]", "must be a JSON object, not list"),
-        ('{"messages": []}', "there is no list of messages"),
-        ('{"messages": [{"role": "king", "content": "x"}]}', "message 1 needs a role"),
-        ('{"messages": [{"role": "user", "content": "x"}]}', "nobody answers"),
+        (b"{not json", "this is not JSON"),
+        (b'{"messages": "\xff"}', "this is not JSON"),
+        (b"[1]", "must be a JSON object, not list"),
+        (b'{"messages": []}', "there is no list of messages"),
+        (b'{"messages": [{"role": "king", "content": "x"}]}', "message 1 needs a role"),
+        (b'{"messages": [{"role": "user", "content": "x"}]}', "nobody answers"),
     ],
 )
-def test_a_wrong_line_is_named_before_training(model: Path, tmp_path: Path, line: str, reason: str) -> None:
+def test_a_wrong_line_is_named_before_training(model: Path, tmp_path: Path, line: bytes, reason: str) -> None:
     file = tmp_path / "talk.jsonl"
     entry = written(file, lines("messages", 3))
-    file.write_text(f"{file.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+    file.write_bytes(file.read_bytes() + b"\n" + line + b"\n")
     asked = recipe(model, entry)
     with pytest.raises(DataError, match=f"talk.jsonl:5: .*{reason}"):
         data.prepare(asked, base.load_tokenizer(asked))

@@ -12,8 +12,9 @@ import yaml
 
 from morphy_training import cli
 from morphy_training.errors import RecipeError
-from morphy_training.family import smoke
+from morphy_training.family import sft, smoke
 from morphy_training.recipe import dump, load, parse
+from morphy_training.runs import Folder
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -58,6 +59,10 @@ def changed(**sections: Any) -> dict[str, Any]:
         (changed(data={"source": "x.jsonl"}), "data: the source home has the format home, and nothing else has"),
         (changed(data={"weight": 0}), "data: weight must be above 0, and count not below"),
         (changed(sft={"batch": 5, "micro_batch": 2}), "sft: batch must divide by micro_batch"),
+        (changed(sft={"rank": 0}), "sft.rank must be above 0"),
+        (changed(sft={"batch": 0}), "sft.batch must be above 0"),
+        (changed(sft={"dropout": 5}), "sft.dropout is a share, from 0 to 1"),
+        (changed(sft={"steps": -1}), "sft: steps and weight_decay must not be below 0"),
         (changed(sft={"held_out": 1}), "sft.held_out is a share of the data, above 0 and below 1"),
         (changed(sft={"add_tokens": "chatml"}), "sft.add_tokens must be a list, not 'chatml'"),
         (changed(sft=None), "base, data and sft belong together: a recipe has all three or none"),
@@ -72,6 +77,24 @@ def changed(**sections: Any) -> dict[str, Any]:
             "base.quantise: only adapters can be trained on a quantised model (sft.method: lora)",
         ),
         (
+            changed(dialect="hermes"),
+            (
+                "dialect: hermes tells of no homes, as data has them; morphy, lines, homeassistant_json, "
+                "homeassistant_json_v3, homeassistant_json_v3_1b do"
+            ),
+        ),
+        (
+            changed(export={"quantisations": ["F16", "Q4_KM"]}),
+            (
+                "export.quantisations: 'Q4_KM' is none of F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_L; "
+                "did you mean Q4_K_M?"
+            ),
+        ),
+        (
+            changed(export={"quantisations": ["F16", "Q8_0"], "bundle": "Q4_K_M"}),
+            "export.bundle: 'Q4_K_M' is none of F16, Q8_0; did you mean Q8_0?",
+        ),
+        (
             {"architecture": "phi", "blend": 7},
             "blend must be mergekit's YAML, the path of a file of it, or a list of either",
         ),
@@ -81,6 +104,22 @@ def test_a_wrong_recipe_says_what_is_wrong(content: dict[str, Any], message: str
     with pytest.raises(RecipeError) as error:
         parse(content)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("{scheduler: cosin}", "sft.scheduler: 'cosin' is none of .* did you mean cosine?"),
+        ("{scheduler: cosine_with_min_lr}", "sft.scheduler: cosine_with_min_lr cannot be used here"),
+        ("{optimiser: adamw_torhc}", "sft.optimiser: 'adamw_torhc' is none of .* did you mean adamw_torch?"),
+    ],
+)
+def test_names_that_transformers_does_not_know_are_refused_before_the_base_is_looked_for(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        sft.tune(parse(changed(sft=yaml.safe_load(name))), Folder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("content", [BASE, {"architecture": "phi", "blend": SLERP}, {}])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +19,11 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from morphy_training import embeddings
+from morphy_training import cli, embeddings
 from morphy_training.errors import BaseModelError, RunError, Stopped
 from morphy_training.family import base, charts, export, merge, sft, tiny
-from morphy_training.machine import CPU
-from morphy_training.recipe import Recipe, parse
+from morphy_training.machine import CPU, Machine
+from morphy_training.recipe import Recipe, dump, parse
 from morphy_training.runs import Folder
 
 SFT = {"rank": 4, "alpha": 8, "embeddings": True, "add_tokens": ["chatml"], "length": 4096, "dropout": 0.1, "lr": 0.003}
@@ -75,17 +79,81 @@ def test_embeddings_and_head_are_saved_with_the_adapter(tuned: Folder) -> None:
     assert not {"lm_head", "embed_tokens"} & {name.rpartition(".")[2] for name in config["target_modules"]}
 
 
+def test_a_run_that_was_killed_before_its_result_was_saved_trains_no_more(
+    asked: Recipe, tuned: Folder, tmp_path: Path
+) -> None:
+    folder = Folder(shutil.copytree(tuned.path, tmp_path / "run"))
+    shutil.rmtree(folder.tune / "checkpoint")
+    (folder.tune / "checkpoint.new").mkdir()
+    figures = sft.tune(asked, folder, toy.stream)
+    assert figures["steps"] == 6
+    assert losses(folder) == losses(tuned)
+    ours, theirs = (load_file(one.tune / "checkpoint" / "adapter_model.safetensors") for one in (folder, tuned))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not (folder.tune / "checkpoint.new").exists()
+
+
+class Terminated(Machine):
+    """A machine on which SIGTERM comes while a step is made."""
+
+    @property
+    def time_is_up(self) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return False
+
+
 def test_a_run_that_was_killed_ends_like_one_that_was_not(asked: Recipe, tuned: Folder, tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     with pytest.raises(Stopped, match="Stopped tune at step 1 of 6"):
         sft.tune(asked, folder, toy.stream, machine=replace(CPU, deadline=0.0))
-    assert sft.tune(asked, folder, toy.stream, stop_after=4) == {}
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped, match="Stopped tune at step 3 of 6"):
+        sft.tune(asked, folder, toy.stream, machine=Terminated(CPU.device))
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert sft.tune(asked, folder, toy.stream, stop_after=2) == {}
     assert not (folder.tune / "checkpoint").exists()
-    (folder.tune / "checkpoint-99").mkdir()  # A kill while it was written.
+    for number in (98, 99):  # Kills while checkpoints were written.
+        (folder.tune / f"checkpoint-{number}").mkdir()
+    (folder.tune / "checkpoint-98" / "trainer_state.json").write_text('{"global_step": 98')
     figures = sft.tune(asked, folder, toy.stream)
     assert figures["loss"] == json.loads((tuned.path / "metrics.json").read_text())["loss"]
     ours, theirs = (load_file(one.tune / "checkpoint" / "adapter_model.safetensors") for one in (folder, tuned))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_process_that_was_killed_is_gone_on_with(asked: Recipe, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    assert asked.sft is not None
+    file.write_text(dump(replace(asked, sft=replace(asked.sft, steps=4, evaluations=2))), encoding="utf-8")
+    killed, whole = Folder(tmp_path / "killed"), Folder(tmp_path / "whole")
+
+    def command(folder: Folder) -> list[str]:
+        return ["tune", "--recipe", str(file), "--run", str(folder.path)]
+
+    with (
+        (tmp_path / "output").open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "morphy_training.cli", *command(killed)], stdout=output, stderr=output
+        ) as process,
+    ):
+        while not (killed.tune / "checkpoint-2" / "trainer_state.json").exists():
+            assert process.poll() is None, (tmp_path / "output").read_text()
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (killed.tune / "checkpoint").exists()
+    for folder in (killed, whole):
+        assert cli.main(command(folder)) == 0
+    ours, theirs = (load_file(one.tune / "checkpoint" / "adapter_model.safetensors") for one in (killed, whole))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert losses(killed) == losses(whole)
+
+
+def losses(folder: Folder) -> list[tuple[int, float | None, float | None]]:
+    """The steps of a run, with the losses that it noted."""
+    entries = map(json.loads, (folder.tune / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    return [(entry["step"], entry.get("loss"), entry.get("eval_loss")) for entry in entries]
 
 
 def test_the_merged_model_is_the_base_with_its_adapter(asked: Recipe, tuned: Folder) -> None:
@@ -136,6 +204,19 @@ def test_a_full_disk_leaves_the_model_that_was_merged_before(
     with pytest.raises(RunError, match="GB of free disk space, and this recipe needs about"):
         merge.merge(asked, tuned)
     assert (tuned.merged / "model.safetensors").exists()
+
+
+def test_a_full_disk_leaves_the_files_that_were_exported_before(
+    asked: Recipe, tuned: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    shutil.copytree(tuned.merged, folder.merged)
+    folder.gguf.mkdir()
+    (folder.gguf / "morphy-F16.gguf").write_bytes(b"whole")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match="GB of free disk space, and this recipe needs about"):
+        export.export(asked, folder, toy.stream)
+    assert (folder.gguf / "morphy-F16.gguf").read_bytes() == b"whole"
 
 
 def test_disk_is_counted_from_weights_adapters_and_embeddings(asked: Recipe) -> None:

@@ -10,6 +10,8 @@ import ctypes
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,17 +65,29 @@ def write(model_folder: Path, path: Path, recipe: Recipe, least_certainty: float
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     if model.config.model_type != "lfm2":
         raise ExportError(f"Only lfm2 models can be written here, not {model.config.model_type}")
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.LFM2])
-    _write_about(writer, recipe)
-    if least_certainty is not None:
-        writer.add_float32("morphy.least_certainty", least_certainty)
-    _write_shape(writer, model)
-    _write_tokenizer(writer, tokenizers.load(model_folder), model.config.vocab_size)
-    _write_tensors(writer, model)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    with written_whole(path) as unfinished:
+        writer = gguf.GGUFWriter(unfinished, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.LFM2])
+        _write_about(writer, recipe)
+        if least_certainty is not None:
+            writer.add_float32("morphy.least_certainty", least_certainty)
+        _write_shape(writer, model)
+        _write_tokenizer(writer, tokenizers.load(model_folder), model.config.vocab_size)
+        _write_tensors(writer, model)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Where to write what has its name, `target`, only once all of it is there; until then an earlier file stays."""
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _write_about(writer: gguf.GGUFWriter, recipe: Recipe) -> None:
@@ -145,9 +159,11 @@ def quantise(source: Path, target: Path, name: str) -> None:
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = file_type
     parameters.nthread = 1
-    code = llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(parameters))
-    if code != 0:
-        raise ExportError(f"llama.cpp could not quantise {source} to {name} (code {code})")
+    with written_whole(target) as unfinished:
+        paths = str(source).encode(), str(unfinished).encode()
+        code = llama_cpp.llama_model_quantize(*paths, ctypes.byref(parameters))
+        if code != 0:
+            raise ExportError(f"llama.cpp could not quantise {source} to {name} (code {code})")
 
 
 @dataclass(frozen=True, slots=True)

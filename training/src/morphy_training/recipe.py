@@ -12,12 +12,14 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
+from .dialect import DIALECTS, OPENAI, TOOL_DIALECTS
 from .errors import RecipeError
 
 T = TypeVar("T")
@@ -30,6 +32,15 @@ FORMATS = ("home", "messages", "hermes", "glaive", "functionary")
 
 CASE_FORMATS = ("home", "general", "nexus", *(name for name in FORMATS if name != "home"))
 """What a case of an evaluation may look like; beside those of data, which calling/cases.py reads too."""
+
+BITS = {"F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q3_K_L": 4.3}
+"""What a GGUF file may be written as, with the bits that a weight takes in it.
+
+An average over the kinds of tensor of a model of 7 billion weights.
+"""
+
+_TRAINED_IN = (*DIALECTS, *(name for name in TOOL_DIALECTS if name != OPENAI.name))
+"""The dialects of models; what a server makes of messages is none of them."""
 
 _FROM_NOTHING = ("tokenizer", "model", "pretrain", "tune")
 """The sections of a model that is trained from nothing."""
@@ -85,6 +96,10 @@ class PretrainRecipe:
     copy_weight: float = 1.0
     rest_weight: float = 0.0
 
+    def __post_init__(self) -> None:
+        _above_zero("pretrain", self, "tokens", "batch_tokens", "micro_tokens", "muon_lr", "adam_lr")
+        _shares("pretrain", self, "warmup", "decay", "curriculum")
+
 
 @dataclass(frozen=True, slots=True)
 class TuneRecipe:
@@ -110,6 +125,8 @@ class TuneRecipe:
     decay: float = 0.8
 
     def __post_init__(self) -> None:
+        _above_zero("tune", self, "tokens", "batch_tokens", "micro_tokens", "rank", "alpha", "lr")
+        _shares("tune", self, "dropout", "warmup", "decay")
         if not (self.tied or self.embeddings):
             raise RecipeError("tune: a head of its own (tied: false) has to be trained (embeddings: true)")
 
@@ -124,6 +141,12 @@ class ExportRecipe:
     quantisations: tuple[str, ...] = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_L")
     bundle: str = "Q8_0"
     sure_calls: float = 0.998
+
+    def __post_init__(self) -> None:
+        for name in self.quantisations:
+            one_of("export.quantisations", name, BITS)
+        one_of("export.bundle", self.bundle, self.quantisations)
+        _shares("export", self, "sure_calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +164,8 @@ class BaseRecipe:
     def __post_init__(self) -> None:
         if not self.model:
             raise RecipeError("base.model must name a folder or a model of the hub")
-        _one_of("base.dtype", self.dtype, ("bfloat16", "float32"))
-        _one_of("base.quantise", self.quantise, ("none", "nf4"))
+        one_of("base.dtype", self.dtype, ("bfloat16", "float32"))
+        one_of("base.quantise", self.quantise, ("none", "nf4"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +189,7 @@ class DataRecipe:
             raise RecipeError("data: every entry needs a source: home, a file, or hub:<owner>/<name>")
         if self.source.startswith("hub:") and self.source.count("/") not in (1, 2):
             raise RecipeError(f"data.source: {self.source} is not hub:<owner>/<name> or hub:<owner>/<name>/<subset>")
-        _one_of("data.format", self.format, FORMATS)
+        one_of("data.format", self.format, FORMATS)
         if (self.source == "home") != (self.format == "home"):
             raise RecipeError("data: the source home has the format home, and nothing else has")
         if self.source == "home" and not self.count:
@@ -211,8 +234,12 @@ class SftRecipe:
     keep_best: bool = True
 
     def __post_init__(self) -> None:
-        _one_of("sft.method", self.method, ("lora", "full"))
-        if self.micro_batch < 1 or self.batch % self.micro_batch:
+        one_of("sft.method", self.method, ("lora", "full"))
+        _above_zero("sft", self, "rank", "alpha", "length", "batch", "micro_batch", "lr", "epochs")
+        _shares("sft", self, "dropout", "warmup")
+        if self.steps < 0 or self.weight_decay < 0:
+            raise RecipeError("sft: steps and weight_decay must not be below 0")
+        if self.batch % self.micro_batch:
             raise RecipeError("sft: batch must divide by micro_batch")
         if not 0 < self.held_out < 1:
             raise RecipeError("sft.held_out is a share of the data, above 0 and below 1")
@@ -236,7 +263,7 @@ class CaseRecipe:
     functions: str = ""
 
     def __post_init__(self) -> None:
-        _one_of("evaluation.format", self.format, CASE_FORMATS)
+        one_of("evaluation.format", self.format, CASE_FORMATS)
         if not self.source and self.format not in ("home", "general"):
             raise RecipeError(f"evaluation: {self.format} needs a source: a file, or hub:<owner>/<name>")
         if self.count < 0:
@@ -277,6 +304,9 @@ class Recipe:
             raise RecipeError("A recipe with base or blend names its architecture, such as mistral")
         if self.shape is not None and not (isinstance(self.shape, dict) and self.shape):
             raise RecipeError("shape must be a mapping of sizes, as the model's config.json has them")
+        one_of("dialect", self.dialect, DIALECTS if self.from_nothing else _TRAINED_IN)
+        if self.dialect not in DIALECTS and any(entry.format == "home" for entry in self.data):
+            raise RecipeError(f"dialect: {self.dialect} tells of no homes, as data has them; {', '.join(DIALECTS)} do")
         if self.base and self.blend is not None:
             raise RecipeError("A recipe has base or blend, not both")
         if bool(self.base) != bool(self.sft) or bool(self.base) != bool(self.data):
@@ -298,7 +328,7 @@ def load(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe {path} is not YAML: {error}") from error
     return parse(content or {})
 
@@ -325,10 +355,23 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
-def _one_of(where: str, value: str, known: tuple[str, ...]) -> None:
+def one_of(where: str, value: str, known: Collection[str]) -> None:
+    """RecipeError when a value is not among the known ones; it names the nearest."""
     if value not in known:
         near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)
         raise RecipeError(f"{where}: {value!r} is none of {', '.join(known)}; did you mean {near[0]}?")
+
+
+def _above_zero(where: str, part: object, *names: str) -> None:
+    for name in names:
+        if getattr(part, name) <= 0:
+            raise RecipeError(f"{where}.{name} must be above 0")
+
+
+def _shares(where: str, part: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(part, name) <= 1:
+            raise RecipeError(f"{where}.{name} is a share, from 0 to 1")
 
 
 def _build(kind: type[T], content: Any, where: str) -> T:

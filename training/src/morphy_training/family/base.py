@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from tokenizers.pre_tokenizers import Metaspace
 from transformers import (
     AutoConfig,
@@ -30,7 +31,7 @@ from ..tokenizer import CHAT_TEMPLATE
 CHATML = "chatml"
 """What stands in a recipe's `add_tokens` for ChatML's tokens, the end of its answers and its template."""
 
-_FAILED = (OSError, ValueError, KeyError)
+_FAILED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
 def of(recipe: Recipe) -> BaseRecipe:

@@ -151,7 +151,7 @@ def records(source: str, split: str = "train") -> Iterator[tuple[str, dict[str, 
             yield f"{name} ({split}), row {number}", dict(row)
         return
     try:
-        content = Path(source).open(encoding="utf-8")  # noqa: SIM115 - closed below
+        content = Path(source).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror}") from error
     with content:
@@ -160,10 +160,10 @@ def records(source: str, split: str = "train") -> Iterator[tuple[str, dict[str, 
                 yield f"{source}:{number}", _record(line, f"{source}:{number}")
 
 
-def _record(line: str, place: str) -> dict[str, Any]:
+def _record(line: bytes, place: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{place}: this is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise DataError(f"{place}: a line must be a JSON object, not {type(record).__name__}")

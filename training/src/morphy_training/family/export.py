@@ -16,15 +16,16 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from ..data import HELD_OUT, Example, Source, generator
-from ..export import Parity, compare, quantise, reference
+from ..export import Parity, compare, quantise, reference, written_whole
 from ..recipe import DataRecipe, Recipe
 from ..runs import Folder
-from . import converter
+from . import base as bases, converter
 from .conversation import Segment
 from .data import IGNORED, conversations, encode
+from .sft import check_disk, gguf_needed
 
 WHOLE = ("F16", "BF16", "F32")
 """What a model may be written as before it is quantised."""
@@ -54,7 +55,8 @@ class Exported:
 def export(recipe: Recipe, folder: Folder, source: Source | None = None) -> list[Exported]:
     """Write the run's merged model in each of the recipe's quantisations, the whole one first, and note the figures.
 
-    ExportError when llama.cpp cannot read the model, or answers otherwise than transformers does.
+    ExportError when llama.cpp cannot read the model, or answers otherwise than transformers does; RunError when the
+    disk has no room.
     """
     merged = folder.need(folder.merged, "merge")
     folder.gguf.mkdir(exist_ok=True)
@@ -66,7 +68,10 @@ def export(recipe: Recipe, folder: Folder, source: Source | None = None) -> list
         "morphy.dialect": recipe.dialect,
         "morphy.languages": ",".join(recipe.languages),
     }
-    converter.convert(merged, whole, metadata, kind)
+    weights = bases.outline(AutoConfig.from_pretrained(merged)).num_parameters()
+    check_disk(folder.path, gguf_needed(weights, recipe) - sum(file.stat().st_size for file in folder.gguf.iterdir()))
+    with written_whole(whole) as unfinished:
+        converter.convert(merged, unfinished, metadata, kind)
     tokenizer = AutoTokenizer.from_pretrained(merged)
     texts = _texts(recipe, source)
     prompts, begun = _prompts(tokenizer, texts)

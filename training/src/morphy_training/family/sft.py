@@ -19,8 +19,16 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from peft import LoraConfig, prepare_model_for_kbit_training
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    SchedulerType,
+    TrainerCallback,
+    get_scheduler,
+    set_seed,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.training_args import OptimizerNames
 from trl import SFTConfig, SFTTrainer
 
 from .. import sigterm, torchrun
@@ -29,7 +37,7 @@ from ..embeddings import embedding_names, is_tied
 from ..errors import RecipeError, RunError, Stopped
 from ..loop import CHECKPOINT, LOG
 from ..machine import CPU, Machine
-from ..recipe import Recipe, SftRecipe
+from ..recipe import BITS, Recipe, SftRecipe, one_of
 from ..runs import Folder
 from . import base as bases, converter
 from .charts import draw
@@ -39,9 +47,6 @@ METRICS = "metrics.json"
 
 ALL_LINEAR = "all-linear"
 """What `targets` says for every linear layer but the head."""
-
-BITS = {"F32": 32, "F16": 16, "BF16": 16, "Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q3_K_L": 4.3}
-"""Bits that a weight takes in a GGUF file, on average over the kinds of tensor of a model of 7 billion weights."""
 
 _STATE = "trainer_state.json"
 _KEPT = 2
@@ -61,6 +66,7 @@ def tune(
     `source` replaces the generator; `stop_after` ends the run after so many of its steps, as a kill would.
     """
     base, part = bases.of(recipe), _sft(recipe)
+    check_names(part)
     processes = PartialState(cpu=machine.device.type == "cpu")
     if processes.is_main_process:
         folder.begin(recipe)
@@ -87,7 +93,7 @@ def tune(
     _widen(trainer.model)
     with sigterm.heeded() as asked:
         trainer.add_callback(_Stop(machine, asked, stop_after))
-        trainer.train(resume_from_checkpoint=_last_checkpoint(folder.tune))
+        _train(trainer, _last_checkpoint(folder.tune))
     done, whole = trainer.state.global_step, trainer.state.max_steps
     if done < whole and stop_after is None:
         raise Stopped(f"Stopped tune at step {done} of {whole}; the same command goes on from here")
@@ -139,6 +145,16 @@ def arguments(recipe: Recipe, folder: Path, examples: int, machine: Machine = CP
     )
 
 
+def check_names(part: SftRecipe) -> None:
+    """RecipeError when transformers knows no such optimiser or schedule, or one that needs more than a recipe tells."""
+    one_of("sft.optimiser", part.optimiser, [one.value for one in OptimizerNames])
+    one_of("sft.scheduler", part.scheduler, [one.value for one in SchedulerType])
+    try:
+        get_scheduler(part.scheduler, torch.optim.SGD([torch.zeros(1)]), num_warmup_steps=0, num_training_steps=1)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"sft.scheduler: {part.scheduler} cannot be used here: {error}") from error
+
+
 def accumulated(part: SftRecipe) -> int:
     """How often each process computes before a step of the optimiser, so that a step is `batch` conversations."""
     at_once = part.micro_batch * torchrun.processes()
@@ -181,7 +197,12 @@ def disk_needed(model: PreTrainedModel, recipe: Recipe) -> int:
 
 def files_needed(weights: int, recipe: Recipe) -> int:
     """Bytes of the merged model, in 16 bits, and of its GGUF files."""
-    return round(weights / 8 * (16 + sum(BITS[name] for name in recipe.export.quantisations)))
+    return 2 * weights + gguf_needed(weights, recipe)
+
+
+def gguf_needed(weights: int, recipe: Recipe) -> int:
+    """Bytes of the GGUF files."""
+    return round(weights / 8 * sum(BITS[name] for name in recipe.export.quantisations))
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -194,6 +215,21 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
+def _train(trainer: SFTTrainer, checkpoint: str | None) -> None:
+    """Train, from a checkpoint on where there is one; in the end the model is the best one where that is to be kept."""
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except _DoneError:
+        if trainer.args.load_best_model_at_end:
+            best = Path(str(checkpoint)).with_name(f"checkpoint-{trainer.state.best_global_step}")
+            trainer.state.best_model_checkpoint = str(best)  # Where the run folder is now.
+            trainer._load_best_model()
+
+
+class _DoneError(Exception):
+    """The checkpoint was that of the last step: a kill came before the result was saved. trl would make one more."""
+
+
 class _Stop(TrainerCallback):
     """Ends a run in the middle of it: with a checkpoint on SIGTERM or when its time is up, without after some steps.
 
@@ -204,6 +240,10 @@ class _Stop(TrainerCallback):
         self._machine = machine
         self._asked = asked
         self._left = after
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:
+        if state.global_step >= state.max_steps:
+            raise _DoneError
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:
         if any(gather_object([self._asked.is_set() or self._machine.time_is_up])):
@@ -260,13 +300,16 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def _keep(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path, processes: PartialState) -> None:
-    """Save what was trained; every process takes part, since each may hold a share of it."""
+    """Save what was trained, in one go; every process takes part, since each may hold a share of it."""
+    fresh = folder.with_name(f"{folder.name}.new")
     if processes.is_main_process:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
     processes.wait_for_everyone()
-    trainer.save_model(str(folder))
+    trainer.save_model(str(fresh))
     if processes.is_main_process:
-        tokenizer.save_pretrained(folder)
+        tokenizer.save_pretrained(fresh)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
 
 
 def _note(trainer: SFTTrainer, folder: Folder, trained: int, held_out: int, seconds: float) -> dict[str, Any]:
