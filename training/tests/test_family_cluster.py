@@ -60,12 +60,20 @@ def test_two_processes_hold_half_of_a_model_each_and_train_all_of_it(model: Path
 
     alone = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     before = {name: value.clone() for name, value in alone.state_dict().items()}
-    sharded.train(alone, sharded.conversations())
+    list(sharded.train(alone, sharded.descent(alone), sharded.conversations()))
     gathered = torch.load(tmp_path / "gathered.pt")
     assert gathered.keys() == before.keys()
     for name, expected in alone.state_dict().items():
         torch.testing.assert_close(gathered[name], expected, rtol=1e-3, atol=1e-4)
         assert not torch.equal(expected, before[name]), name
+
+    # Other processes go on from the checkpoint before the last step, and end with the very same weights.
+    (tmp_path / "later").mkdir()
+    run(*TORCHRUN, Path(sharded.__file__), model, CLUSTER / "fsdp.json", tmp_path / "later", tmp_path / "checkpoint")
+    again = torch.load(tmp_path / "later" / "gathered.pt")
+    assert again.keys() == gathered.keys()
+    assert all(torch.equal(again[name], gathered[name]) for name in gathered)
+    assert not (tmp_path / "later" / "checkpoint").exists()
 
 
 def settings(one: FullyShardedDataParallelPlugin) -> dict[str, Any]:
