@@ -189,10 +189,13 @@ def measure(size: int, language: str, count: int, tokens: Tokens, budget: int, s
 def attempt(home: Home, asked: Asked, tokens: Tokens, budget: int) -> Try:
     """Choose for one request, and look what of its needs is told."""
     dialect = get_dialect("morphy")
-    bare = tokens(dialect.prompt(Home(), dialect.default_instructions, asked.request))
 
     def cost(part: Home) -> int:
-        return tokens(dialect.prompt(part, dialect.default_instructions, asked.request)) - bare
+        rest = replace(part, devices=(), areas=(), floors=()) if part.standing else Home()  # as the integration reckons
+        whole, bare = (
+            tokens(dialect.prompt(home, dialect.default_instructions, asked.request)) for home in (part, rest)
+        )
+        return whole - bare
 
     began = time.process_time()
     ranking = rank(home, asked.request)
