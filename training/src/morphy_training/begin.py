@@ -60,7 +60,7 @@ def _tokenizer(reader: gguf.GGUFReader, chatml: tuple[str, ...]) -> PreTrainedTo
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END_OF_TEXT,
         pad_token=END_OF_TEXT,
@@ -73,7 +73,7 @@ def _load(model: PreTrainedModel, reader: gguf.GGUFReader, file: Path) -> None:
     found = {tensor.name: tensor for tensor in reader.tensors}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            tensor = found.pop(names.get_name(name, try_suffixes=(".weight",)), None)
+            tensor = found.pop(names.get_name(name, try_suffixes=(".weight",)) or "", None)
             values = None if tensor is None else _values(tensor, parameter)
             if values is None:
                 raise RunError(f"{file} has no {name} of shape {tuple(parameter.shape)}: it is of another recipe")

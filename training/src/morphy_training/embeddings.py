@@ -33,7 +33,7 @@ def is_tied(model: nn.Module) -> bool:
 def untie(model: nn.Module) -> None:
     """Make the head a matrix of its own, which begins as a copy of the embeddings."""
     embeddings, head = _both(model)
-    head.weight = nn.Parameter(embeddings.weight.detach().clone())  # type: ignore[union-attr, operator, assignment]
+    head.weight = nn.Parameter(embeddings.weight.detach().clone())  # type: ignore[union-attr, operator]
     model.config.tie_word_embeddings = False  # type: ignore[union-attr]
     model.all_tied_weights_keys = {}  # type: ignore[assignment]
 

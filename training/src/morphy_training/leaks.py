@@ -18,7 +18,7 @@ from .data import Source
 from .dialect import Home
 from .errors import RunError
 from .generator.language import DATA, Language, languages, load_language
-from .generator.templates import Choice, Node, Row, Slot
+from .generator.templates import Bent, Choice, Node, Row, Slot
 
 LONG = 7
 """Words from which on a sentence counts as one of its own."""
@@ -153,8 +153,8 @@ def _look_at_home(found: Leaks, evaluation: Evaluation, home: Home, rare: re.Pat
         found.likest = max(found.likest, (share, name))
         if share > 0.5:
             found.errors[f"home {name}: {share:.0%} of its ids are in one generated home"] = None
-    named = [*home.devices, *home.areas, *home.floors]
-    text = " | ".join(words(name) for one in named for name in one.names)
+    named = [one.names for kind in (home.devices, home.areas, home.floors) for one in kind]
+    text = " | ".join(words(name) for names in named for name in names)
     for name in rare.findall(text):
         found.errors[f"rare name {name!r} is generated"] = None
 
@@ -189,7 +189,7 @@ def _pattern(node: Node) -> str:
 
 
 def _parts(node: Node) -> Iterator[str]:
-    if isinstance(node, Slot):
+    if isinstance(node, Slot | Bent):
         yield r" *(\w+(?: \w+)*) *"
     elif isinstance(node, Choice):
         yield f"(?:{'|'.join(map(_pattern, node))})"

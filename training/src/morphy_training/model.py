@@ -78,7 +78,7 @@ def logits_at(model: PreTrainedModel, ids: torch.Tensor, where: torch.Tensor) ->
     with autocast(ids.device):
         body = getattr(model, model.base_model_prefix)
         hidden = body(input_ids=ids, use_cache=False).last_hidden_state
-        logits: torch.Tensor = model.get_output_embeddings()(hidden[where])  # type: ignore[no-untyped-call]
+        logits: torch.Tensor = model.get_output_embeddings()(hidden[where])
     return logits.float()
 
 

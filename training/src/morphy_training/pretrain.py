@@ -43,7 +43,7 @@ def pretrain(
     folder.begin(recipe)
     dialect = get_dialect(recipe.dialect)
     tokenizer = learn_tokenizer(recipe, folder, source, dialect)
-    model = build(recipe.model, len(tokenizer), recipe.seed).to(machine.device)  # type: ignore[arg-type]
+    model = build(recipe.model, len(tokenizer), recipe.seed).to(machine.device)
     encoder = _encoder(recipe, tokenizer, dialect)
 
     def save(path: Path) -> None:
@@ -104,7 +104,7 @@ def speed(recipe: Recipe, source: Source, encoder: Encoder, vocab_size: int, mac
 
     The steps are short ones on a CPU, where those of a larger recipe would take minutes.
     """
-    model = build(recipe.model, vocab_size, recipe.seed).to(machine.device)  # type: ignore[arg-type]
+    model = build(recipe.model, vocab_size, recipe.seed).to(machine.device)
     used = optimizers(model, recipe.pretrain)
     size = recipe.pretrain.batch_tokens if machine.device.type == "cuda" else min(recipe.pretrain.batch_tokens, 4096)
     schedule = replace(_schedule(recipe.pretrain, None, machine), batch_tokens=size, curriculum=0.0)

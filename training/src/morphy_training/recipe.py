@@ -346,7 +346,7 @@ def dump(recipe: Recipe) -> str:
     content = _plain(dataclasses.asdict(recipe))
     left_out = () if recipe.from_nothing else _FROM_NOTHING
     kept = {key: value for key, value in content.items() if key not in left_out and value not in (None, [], "")}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
 
 
 def _plain(value: Any) -> Any:

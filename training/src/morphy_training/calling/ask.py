@@ -12,10 +12,11 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from .. import evaluate
-from ..data import Example, Source
+from ..data import HELD_OUT, Example, Source
 from ..dialect import Action, Dialect, Home, ToolCall
 from ..errors import EvaluationError, TooLongError
 from ..journal import Journal
+from ..measure import family
 from ..recipe import CaseRecipe
 from . import compare
 from .cases import Case, read_cases
@@ -77,7 +78,7 @@ class _Home:
         text = asker.answer(home, self.exchange.request, asker.history(self.example, self.turn), free=not model.held)
         actions, _ = evaluate.read(way, home, text)
         expected, got = home_calls(self.exchange.answer.actions, home), home_calls(actions, home)
-        category = evaluate.family(self.exchange.category)
+        category = family(self.exchange.category)
         came = compare.outcome(expected, got)
         written = way.write(self.exchange.answer, home)
         return Judged(self.place, category, self.marks, self.exchange.request, written, text, came)
@@ -101,7 +102,7 @@ def _asked(model: Model, entry: CaseRecipe, cases: list[Case], source: Source) -
         requests = evaluate.requests_of(source, entry.count or HOMES)
         yield from (_Home(*request, number) for number, request in enumerate(requests, 1))
     elif entry.format == "general" or (entry.format != "home" and not of_homes):
-        home = next(source(evaluate.HELD_OUT)).home if of_homes else None
+        home = next(source(HELD_OUT)).home if of_homes else None
         yield from (_Case(case, home) for case in cases)
 
 

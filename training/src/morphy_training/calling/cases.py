@@ -117,7 +117,8 @@ def _nexus(record: dict[str, Any], functions: Mapping[str, Tool]) -> Case:
         raise DataError(f"there is no request: none of {', '.join(_REQUEST)} is text")
     tools = _offered(record, functions)
     if "python_function_name" in record:
-        expected, nested = (_given_call(record, tools),), False
+        expected: tuple[ToolCall, ...] = (_given_call(record, tools),)
+        nested = False
     else:
         text = next((record[key] for key in _EXPECTED if isinstance(record.get(key), str)), None)
         if text is None:

@@ -137,7 +137,7 @@ class ServerBackend(Backend):
         said = self.server.chat(told, max_tokens, tools=[tool_json(tool) for tool in tools])
         calls, unreadable = [], False
         for call in said.tool_calls or []:
-            function = getattr(call, "function", None)
+            function: Any = getattr(call, "function", None)
             try:
                 arguments = json.loads(function.arguments or "{}")
                 calls.append(ToolCall(function.name, dict(arguments), call.id or ""))

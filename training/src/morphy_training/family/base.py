@@ -123,7 +123,7 @@ def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrained
         )
     except _FAILED as error:
         raise BaseModelError(f"The base model {base.model} cannot be loaded: {_first_line(error)}") from error
-    rows: int = model.get_input_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+    rows: int = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         _check_room(recipe, len(tokenizer) - rows)
         torch.manual_seed(recipe.seed)
@@ -174,11 +174,11 @@ def prefix_nothing(tokenizer: PreTrainedTokenizerBase) -> None:
     way = _splitter(tokenizer)
     if isinstance(way, Metaspace) and way.prepend_scheme == "first":
         way.prepend_scheme = "never"
-        tokenizer.backend_tokenizer.pre_tokenizer = way  # type: ignore[attr-defined]
+        tokenizer.backend_tokenizer.pre_tokenizer = way
 
 
 def _splitter(tokenizer: PreTrainedTokenizerBase) -> Any:
-    return tokenizer.backend_tokenizer.pre_tokenizer  # type: ignore[attr-defined]
+    return tokenizer.backend_tokenizer.pre_tokenizer
 
 
 def _check_room(recipe: Recipe, new: int) -> None:

@@ -116,7 +116,7 @@ def plan(blend: Any, architecture: str, parts: Path) -> list[Merge]:
         raise RecipeError(f"blend: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (RuntimeError, ValueError) as error:
         raise RecipeError(f"blend: {first_line(error)}") from error
-    check, merges = _Check(architecture), []
+    check, merges = _Check(architecture), list[Merge]()
     for name, configuration in configurations.items():
         if late := needed[name] - {one.name for one in merges}:
             raise RecipeError(f"blend: {name} needs {min(late)}, which is not made before it")
@@ -194,4 +194,5 @@ def _weights(model: _Model) -> int:
     """How many weights a model has; more layers than its config names are counted as if all of it grew with them."""
     with torch.device("meta"):
         whole: int = AutoModelForCausalLM.from_config(model.config).num_parameters()
-    return whole * model.layers // model.config.num_hidden_layers
+    layers: int = model.config.num_hidden_layers
+    return whole * model.layers // layers

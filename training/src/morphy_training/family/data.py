@@ -125,7 +125,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, pieces: Iterable[Segment]) -> tup
             learnt.append((len(text), len(text) + len(piece.text)))
         text += piece.text
     begun = bool(tokenizer.bos_token) and text.startswith(str(tokenizer.bos_token))
-    encoding = tokenizer.backend_tokenizer.encode(text, add_special_tokens=not begun)  # type: ignore[attr-defined]
+    encoding = tokenizer.backend_tokenizer.encode(text, add_special_tokens=not begun)
     ids: list[int] = encoding.ids
     if not begun and ids and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
         ids = ids[:-1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import torch
 from peft import get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
@@ -125,7 +126,7 @@ def needs(recipe: Recipe, gpus: int = 1) -> Needs:
         merges, half = len(read(recipe.blend)), 2 * weights
         disk = half * merges + files_needed(weights, recipe)
         return Needs(recipe.name, weights, 0, 0, (), disk, half * (merges + 1), 4 * weights, 0, 0)
-    new = _new_tokens(recipe) * model.get_input_embeddings().weight.shape[1]  # type: ignore[no-untyped-call]
+    new = _new_tokens(recipe) * model.get_input_embeddings().weight.shape[1]
     disk = disk_needed(model, recipe)
     parts, per_token = _parts(recipe, recipe.sft, model, gpus)
     trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
@@ -228,7 +229,7 @@ def _optimiser(part: SftRecipe, model: nn.Module) -> float:
     return 8 * whole + 2 * (trained - whole)
 
 
-def _packed(model: nn.Module) -> list[nn.Parameter]:
+def _packed(model: nn.Module) -> list[torch.Tensor]:
     """What bitsandbytes packs into 4 bits: the matrices of the layers, without adapters and without the head."""
     head = model.get_output_embeddings()  # type: ignore[operator]
     names = [(name, one) for name, one in model.named_modules() if isinstance(one, nn.Linear) and "lora_" not in name]
@@ -251,5 +252,5 @@ def _new_tokens(recipe: Recipe) -> int:
     return chatml + sum(token != bases.CHATML for token in recipe.sft.add_tokens)
 
 
-def _count(parameters: Iterable[nn.Parameter]) -> int:
+def _count(parameters: Iterable[torch.Tensor]) -> int:
     return sum(one.numel() for one in {id(one): one for one in parameters}.values())

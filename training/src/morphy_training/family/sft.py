@@ -185,13 +185,14 @@ def lora_config(model: PreTrainedModel, part: SftRecipe) -> LoraConfig:
 
 def disk_needed(model: PreTrainedModel, recipe: Recipe) -> int:
     """Bytes that checkpoints, the merged model and its GGUF files take, by count; AdamW's means are held in 32 bits."""
-    part, weights = _sft(recipe), model.num_parameters()
+    part = _sft(recipe)
+    weights: int = model.num_parameters()
     adapted = weights
     if part.method == "lora":
         layers = (module for module in model.modules() if isinstance(module, torch.nn.Linear))
         adapted = sum(part.rank * (layer.in_features + layer.out_features) for layer in layers)
         if part.embeddings:
-            adapted += model.get_input_embeddings().weight.numel() * (1 if is_tied(model) else 2)  # type: ignore[no-untyped-call]
+            adapted += model.get_input_embeddings().weight.numel() * (1 if is_tied(model) else 2)
     return (_KEPT + 1) * adapted * (4 + 8) + adapted * 4 + files_needed(weights, recipe)
 
 
@@ -274,7 +275,7 @@ def _sft(recipe: Recipe) -> SftRecipe:
 
 
 def _class_name(config: Any) -> str:
-    return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__
+    return str(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__)
 
 
 def _widen(model: torch.nn.Module) -> None:

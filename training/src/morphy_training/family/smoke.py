@@ -64,7 +64,7 @@ def _tell(recipe: str, step: str, begun: float, result: object) -> None:
 
 def steps(recipe: Recipe, folder: Folder) -> list[Step]:
     """The steps of a recipe, in their order."""
-    homes: Source = partial(generator(recipe.languages), difficulty=0.0)  # type: ignore[assignment]
+    homes: Source = partial(generator(recipe.languages), difficulty=0.0)
     if recipe.from_nothing:
         return [
             ("pretrain", lambda: _right(pretrain.pretrain(recipe, folder, generator(recipe.languages)))),

@@ -26,7 +26,7 @@ def spoken(home: Home, answer: Answer, request: str) -> Answer:
     for id_, start in starts.items():
         if id_ in home.by_id and start in home.by_id[id_].names:
             name = re.escape(home.by_id[id_].names[0])
-            speech = re.sub(rf"(?<!\w){name}(?!\w)", lambda _, said=start: said, speech, count=1)
+            speech = re.sub(rf"(?<!\w){name}(?!\w)", start.replace("\\", r"\\"), speech, count=1)
     return replace(answer, speech=speech, starts=starts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..dialect.home import Answer
@@ -140,7 +140,7 @@ def readings(speaker: Speaker) -> list[Reading]:
     return [one for one in found if one.value not in ("unavailable", "unknown")]
 
 
-def _is_told(thing: Thing, quantities: dict[str, tuple[str, ...]]) -> bool:
+def _is_told(thing: Thing, quantities: Mapping[str, tuple[str, ...]]) -> bool:
     name = plain(thing.name)
     return any(word in name for word in quantities[thing.kind.device_class or ""])
 
