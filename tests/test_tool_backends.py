@@ -1,4 +1,4 @@
-"""Every reply of the corpus through every way to a model: the worker, and real servers' completion and chat endpoints.
+"""Every reply of the corpora through every way to a model: the worker, and real servers' completion and chat endpoints.
 
 A model of random weights is held to a reply by a grammar that allows nothing else, so real llama.cpp writes it token by
 token, with the calls' markers in its vocabulary.
@@ -18,9 +18,11 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from custom_components.morphy.backends import Backend, Completion
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.backends.remote import RemoteBackend
-from custom_components.morphy.dialect import TOOL_DIALECTS, ToolReader
+from custom_components.morphy.dialect import TOOL_DIALECTS, Home, ToolReader, get_dialect
 from custom_components.morphy.dialect.grammar import quote
 
+from .dialect.test_homeassistant_json import REPLIES
+from .dialect.test_reader import ANSWERS, read
 from .dialect.test_tools import SYSTEM, TALK, TOOLS, TRANSCRIPTS, check, merged
 from .servers import ServerPool
 from .tiny_model import write_tiny_model
@@ -81,6 +83,24 @@ async def test_every_transcript(backend: Backend, way: str) -> None:
         reader = ToolReader(transcript.get("begun", ""))
         events = [event for piece in await written(backend, request) for event in reader.feed(piece)]
         check(transcript, merged([*events, *reader.close()]))
+
+
+async def test_every_answer_about_a_home(backend: Backend, way: str) -> None:
+    """What models write that are told of a home is read as it is in one piece."""
+    texts = {"lines": [text for text, *_ in ANSWERS if text], "homeassistant_json": [text for text, *_ in REPLIES]}
+    for name, answers in texts.items():
+        for text in answers:
+            request = Completion(
+                prompt="<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n",
+                grammar=f"root ::= {quote(text)}",
+                max_tokens=400,
+                messages=(("user", "hi"),) if way.endswith("chat") else (),
+            )
+            pieces = await written(backend, request)
+            sizes = [len(piece) for piece in pieces if piece]
+            assert "".join(pieces) == text
+            readers = [get_dialect(name).reader(Home()) for _ in range(2)]
+            assert read(text, [*sizes, 1], readers[0]) == read(text, None, readers[1])
 
 
 @pytest.mark.parametrize("name", [name for name in TOOL_DIALECTS if name != "openai"])
