@@ -19,7 +19,9 @@ from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from morphy_training import cli
+from morphy_training.dialect import get_dialect
 from morphy_training.errors import BaseModelError, RecipeError, RunError
+from morphy_training.evaluate import evaluate
 from morphy_training.family import tiny
 from morphy_training.family.blend import blend
 from morphy_training.family.blend_plan import plan, read
@@ -132,6 +134,8 @@ def test_it_becomes_a_gguf_that_answers_like_it(merged: Folder) -> None:
     (file,) = export(merged.recipe(), merged, toy.stream)
     file.same.check()
     assert file.path.name == "morphy-F16.gguf"
+    told = evaluate(file.path, get_dialect("lines"), toy.stream, 3)
+    assert [bool(one.got) for one in told.asked] == [True] * 3
 
 
 def test_vocabularies_are_joined_and_the_sentencepiece_file_goes_along(tmp_path: Path) -> None:

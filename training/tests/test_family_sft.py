@@ -121,7 +121,9 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(asked: Recipe, tuned: 
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_process_that_was_killed_is_gone_on_with(asked: Recipe, tmp_path: Path) -> None:
+def test_a_process_that_was_killed_is_gone_on_with(
+    asked: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "recipe.yaml"
     assert asked.sft is not None
     file.write_text(dump(replace(asked, sft=replace(asked.sft, steps=4, evaluations=2))), encoding="utf-8")
@@ -148,6 +150,16 @@ def test_a_process_that_was_killed_is_gone_on_with(asked: Recipe, tmp_path: Path
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert losses(killed) == losses(whole)
+    entries = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(one["run"], one["step"], one["scored"]["steps"]) for one in entries] == [
+        ("killed", "tune", 4),
+        ("whole", "tune", 4),
+    ]
+    assert cli.main(["report", "--all", "--run", str(whole.path)]) == 0
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert all(
+        f"| {folder.path.name} | tune | the CPU (" in row for folder, row in zip((killed, whole), rows, strict=True)
+    )
 
 
 def losses(folder: Folder) -> list[tuple[int, float | None, float | None]]:

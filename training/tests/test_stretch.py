@@ -106,6 +106,8 @@ def test_the_command_says_how_far_it_came_and_ends_well(tmp_path: Path, capsys: 
     assert cli.main(["all", "--recipe", smoke, "--run", str(tmp_path / "run"), "--stretch", "0"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("Stopped pretrain at 0.00 of 0.03 M tokens")
     assert not (tmp_path / "run" / "tune").exists()
+    (entry,) = map(json.loads, (tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (entry["run"], entry["step"], entry["scored"]) == ("run", "pretrain", {"stopped": True})
 
 
 def test_an_estimate_says_what_it_measured(smoke: Recipe) -> None:

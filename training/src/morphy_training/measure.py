@@ -49,6 +49,11 @@ class Score:
             lines.append(f"  {name:20} {n:5d} {tally.calls / n:6.3f} {tally.answers / n:7.3f}")
         return "\n".join(lines)
 
+    def shares(self) -> dict[str, float]:
+        """Right calls and right answers, of all."""
+        tally = self.tallies["= all"]
+        return {"calls": tally.calls / tally.count, "answers": tally.answers / tally.count}
+
     def as_dict(self) -> dict[str, Any]:
         """The tallies as plain data."""
         return {name: [tally.count, tally.calls, tally.answers] for name, tally in self.tallies.items()}

@@ -12,6 +12,11 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank() -> int:
+    """Which of them this is; the first one, 0, tells and writes for all."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def refuse(what: str) -> None:
     """RunError where there are several: each of them would do the same, in one folder."""
     if processes() > 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..recipe import CaseRecipe, Recipe
@@ -36,7 +37,10 @@ def wanted(arguments: argparse.Namespace, recipe: Recipe) -> bool:
 def benchmark(arguments: argparse.Namespace, recipe: Recipe, folder: Folder, files: Sequence[Path]) -> None:
     """Ask the models that are named, by default the run's `files`, and print, save and draw what came of it."""
     from ..data import generator
+    from ..ledger import entered
+    from ..tallies import COUNT
     from .ask import ask
+    from .compare import EXACT
     from .models import Place, read_place
     from .pictures import draw
     from .results import FIGURES, save, tables
@@ -46,9 +50,13 @@ def benchmark(arguments: argparse.Namespace, recipe: Recipe, folder: Folder, fil
         places = [Place(file.stem, str(folder.need(file, "export")), recipe.dialect) for file in files]
     entries = [_named(text, arguments) for text in arguments.cases] or list(recipe.evaluation) or _usual(recipe)
     out = arguments.out or folder.calling
-    results = ask(
-        places, entries, out, generator(recipe.languages), threads=arguments.threads, free=arguments.no_grammar
-    )
+    homes, threads = generator(recipe.languages), arguments.threads
+    with nullcontext(dict[str, Any]()) if arguments.model else entered(folder, "evaluate") as scored:
+        results = ask(places, entries, out, homes, threads=threads, free=arguments.no_grammar)
+        for one in results:
+            for name in one.sources:
+                tally = one.tallies(name)["all"]
+                scored[f"{one.model}, {name}"] = f"{tally[EXACT]} exact of {tally[COUNT]}"
     print(tables(results))
     for one in results:
         for miss in one.misses(arguments.misses):

@@ -16,5 +16,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe, folder = run_of(arguments)
     need(recipe.blend is not None, "it has no section blend")
     from ..family.blend import blend
+    from ..ledger import entered
 
-    print(blend(recipe, folder))
+    with entered(folder, "blend"):
+        print(blend(recipe, folder))

@@ -52,10 +52,17 @@ def run(arguments: argparse.Namespace) -> None:
 def _homes(arguments: argparse.Namespace, recipe: Recipe, folder: Folder, files: list[Path]) -> None:
     from ..data import generator
     from ..dialect import get_dialect
-    from ..evaluate import compared, evaluate, evaluate_sizes
+    from ..evaluate import RIGHT, WRONG_ACT, compared, evaluate, evaluate_sizes
+    from ..ledger import entered
 
     dialect, source, threads = get_dialect(recipe.dialect), generator(recipe.languages), arguments.threads
-    reports = [evaluate(folder.need(file, "export"), dialect, source, arguments.requests, threads) for file in files]
+    with entered(folder, "evaluate") as scored:
+        reports = [
+            evaluate(folder.need(file, "export"), dialect, source, arguments.requests, threads) for file in files
+        ]
+        for one in reports:
+            tally = one.tallies()["all"]
+            scored[one.file] = f"{tally[RIGHT]} right, {tally[WRONG_ACT]} wrong acts of {tally['count']}"
     sizes = [evaluate_sizes(file, dialect, source, arguments.sizes, threads) for file in files if arguments.sizes]
     for report in reports[:1] if arguments.all_files else reports:
         print(f"{report.table()}\n\n  what was expected, and what came\n{report.worst()}\n")

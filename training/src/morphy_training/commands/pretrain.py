@@ -21,6 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, or tell what it would take."""
     from ..data import generator
+    from ..ledger import entered
     from ..pretrain import estimate, pretrain
 
     recipe, folder = run_of(arguments)
@@ -29,12 +30,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.estimate:
         print(estimate(recipe, generator(recipe.languages), arguments.minutes, arguments.tokens, machine))
         return
-    pretrain(
-        recipe,
-        folder,
-        generator(recipe.languages),
-        minutes=arguments.minutes,
-        tokens=arguments.tokens,
-        compiled=arguments.compile,
-        machine=machine,
-    )
+    with entered(folder, "pretrain", machine.name) as scored:
+        score = pretrain(
+            recipe,
+            folder,
+            generator(recipe.languages),
+            minutes=arguments.minutes,
+            tokens=arguments.tokens,
+            compiled=arguments.compile,
+            machine=machine,
+        )
+        scored.update(score.shares())

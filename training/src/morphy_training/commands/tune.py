@@ -22,16 +22,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train."""
     from ..data import generator
+    from ..ledger import entered
     from ..tune import tune
 
     recipe, folder = run_of(arguments)
     if recipe.base:
         from ..family import sft
 
-        if figures := sft.tune(recipe, folder, machine=machine_of(arguments, arguments.fsdp)):
+        machine = machine_of(arguments, arguments.fsdp)
+        with entered(folder, "tune", machine.name) as scored:
+            figures = sft.tune(recipe, folder, machine=machine)
+            scored.update({name: figures[name] for name in ("steps", "best_evaluation_loss") if name in figures})
+        if figures:
             print(json.dumps(figures, indent=1))
         return
     need(recipe.from_nothing, "it blends models and trains none: run `morphy-train blend`")
     torchrun.refuse("`morphy-train tune` of a model that is trained from nothing")
     machine = machine_of(arguments, arguments.fsdp)
-    tune(recipe, folder, generator(recipe.languages), tokens=arguments.tune_tokens, machine=machine)
+    with entered(folder, "tune", machine.name) as scored:
+        score = tune(recipe, folder, generator(recipe.languages), tokens=arguments.tune_tokens, machine=machine)
+        scored.update(score.shares())
