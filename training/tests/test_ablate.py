@@ -92,7 +92,8 @@ def test_a_variant_becomes_a_file_that_answers(
     assert tune.is_tied(AutoModelForCausalLM.from_pretrained(branch.merged)) is tied
     [whole, _] = export.export(variants[name], branch)
     prompt = next(toy.stream(HELD_OUT)).turns[0].request
-    same = export.parity(branch.merged, whole, [f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"])
+    text = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+    same = export.compare(export.reference(branch.merged, [text]), whole)
     same.check()
     assert same.greedy == 1
     assert evaluate.evaluate(whole, get_dialect("morphy"), toy.stream, requests=1).tallies()["all"]["count"] == 1

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from . import tokenizer as tokenizers
+from .data import HELD_OUT, Source, render
+from .dialect import get_dialect
 from .errors import ExportError
 from .recipe import Recipe
 from .runs import Folder
@@ -216,9 +219,20 @@ def reference(model_folder: Path, texts: list[str], new_tokens: int = 24, *, beg
     return Reference(tuple(texts), ids, logits, followed, begun)
 
 
-def parity(model_folder: Path, path: Path, texts: list[str]) -> Parity:
-    """Compare a GGUF file with the model it was made from: tokens, last logits and greedy continuations of `texts`."""
-    return compare(reference(model_folder, texts), path)
+def prove(recipe: Recipe, folder: Folder, files: Sequence[Path], source: Source) -> Parity:
+    """Compare files with the run's merged model on what is asked about eight held-out homes, with a line for each.
+
+    ExportError when the first of them, the whole one, does not agree; returns how that one compares.
+    """
+    dialect, begin = get_dialect(recipe.dialect), "<|im_start|>assistant\n"
+    texts = [render(example, dialect, 1) for example in itertools.islice(source(HELD_OUT + 2), 8)]
+    expected = reference(folder.merged, [text[: text.rindex(begin) + len(begin)] for text in texts])
+    found = []
+    for file in files:
+        found.append(compare(expected, file))
+        print(f"{file.name:22} {file.stat().st_size / 1e6:6.2f} MB  {found[-1]}", flush=True)
+        found[0].check()
+    return found[0]
 
 
 def compare(expected: Reference, path: Path) -> Parity:

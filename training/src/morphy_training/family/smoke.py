@@ -70,7 +70,7 @@ def steps(recipe: Recipe, folder: Folder) -> list[Step]:
             ("pretrain", lambda: _right(pretrain.pretrain(recipe, folder, generator(recipe.languages)))),
             ("tune", lambda: _right(tune.tune(recipe, folder, generator(recipe.languages)))),
             ("merge", lambda: tune.merge(recipe, folder).name),
-            ("export", lambda: [file.name for file in own_export.export(recipe, folder)]),
+            ("export", lambda: _proven(recipe, folder, generator(recipe.languages))),
         ]
     first: list[Step] = [("blend", partial(_blend, recipe, folder))]
     if recipe.base:
@@ -92,6 +92,11 @@ def _blend(recipe: Recipe, folder: Folder) -> str:
 
 def _right(score: Any) -> str:
     return f"{len(score.as_dict())} categories scored"
+
+
+def _proven(recipe: Recipe, folder: Folder, homes: Source) -> str:
+    files = own_export.export(recipe, folder)
+    return f"{len(files)} files, {own_export.prove(recipe, folder, files, homes)}"
 
 
 def _exported(files: list[export.Exported]) -> str:
