@@ -15,7 +15,7 @@ from morphy_training.calling.ask import ask
 from morphy_training.calling.compare import ANSWER, CLOSE, EXACT, EXTRA, FUNCTION, MISSED, TOO_LONG, UNREADABLE
 from morphy_training.calling.models import Model, read_place
 from morphy_training.calling.results import Judged, Result, tables
-from morphy_training.errors import EvaluationError
+from morphy_training.errors import EvaluationError, RecipeError
 from morphy_training.recipe import CaseRecipe
 from morphy_training.runs import Folder
 
@@ -172,7 +172,19 @@ def test_a_model_that_is_not_there(where: str, reason: str) -> None:
         Model(read_place(where))
 
 
+def test_a_file_that_llama_cpp_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "cut.gguf").write_bytes(b"GGUF" + bytes(64))
+    with pytest.raises(EvaluationError, match=r"llama.cpp cannot read .*cut.gguf: it is cut"):
+        Model(read_place(f"{tmp_path / 'cut.gguf'}@hermes"))
+
+
+def test_a_dialect_of_a_model_that_is_misspelt() -> None:
+    with pytest.raises(RecipeError, match=r"--model a=x.gguf@hermse: .*; did you mean hermes\?"):
+        read_place("a=x.gguf@hermse")
+
+
 def test_a_model_is_named() -> None:
+    assert read_place("http://u@localhost").where == "http://u@localhost"
     assert read_place("a=runs/x.gguf@glaive") == read_place("a=runs/x.gguf@glaive")
     place = read_place("http://u@h:1/v1#m@hermes")
     assert (place.name, place.where, place.dialect) == ("m", "http://u@h:1/v1#m", "hermes")

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from morphy_training import cli, embeddings
-from morphy_training.errors import BaseModelError, RunError, Stopped
+from morphy_training.errors import BaseModelError, ExportError, RunError, Stopped
 from morphy_training.family import base, charts, export, merge, sft, tiny
 from morphy_training.machine import CPU, Machine
 from morphy_training.recipe import Recipe, dump, parse
@@ -198,6 +198,42 @@ def test_an_adapter_for_another_base_is_refused(asked: Recipe, tuned: Folder, tm
     (copy / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": other.base.model}))
     with pytest.raises(BaseModelError, match="does not fit"):
         merge.merge(other, Folder(tmp_path / "run"), copy)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("adapter_config.json", None, "holds no adapter"),
+        ("adapter_config.json", b"{", "does not tell what the adapter was made for"),
+        ("adapter_config.json", b"{}", "does not tell what the adapter was made for"),
+        ("adapter_model.safetensors", None, "holds no weights"),
+        ("adapter_model.safetensors", b"cut", "does not fit"),
+    ],
+)
+def test_a_broken_adapter_is_told(
+    asked: Recipe, tuned: Folder, tmp_path: Path, file: str, content: bytes | None, reason: str
+) -> None:
+    adapter = Path(shutil.copytree(tuned.tune / "checkpoint", tmp_path / "adapter"))
+    (adapter / file).unlink()
+    if content is not None:
+        (adapter / file).write_bytes(content)
+    with pytest.raises(BaseModelError, match=reason):
+        merge.merge(asked, Folder(tmp_path / "run"), adapter)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "holds no weights; run `morphy-train merge` again"), (b"cut", "cannot be read")]
+)
+def test_a_merged_model_that_is_broken_is_told(
+    asked: Recipe, tuned: Folder, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    folder = Folder(tmp_path)
+    weights = Path(shutil.copytree(tuned.merged, folder.merged)) / "model.safetensors"
+    weights.unlink()
+    if content is not None:
+        weights.write_bytes(content)
+    with pytest.raises(ExportError, match=reason):
+        export.export(asked, folder, toy.stream)
 
 
 def test_a_disk_that_is_full_is_told_before_training(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .dialect import Dialect, ToolDialect
-from .errors import TooLongError
+from .errors import EvaluationError, TooLongError
 from .export import _llama_cpp
 
 
@@ -36,11 +36,19 @@ class LlamaCpp(Backend):
     """A GGUF file in llama.cpp."""
 
     def __init__(self, path: Path, threads: int = 1, context: int = 0) -> None:
-        """Load the file; `context` in tokens at most, 0 for what it was trained with. ExportError without llama.cpp."""
+        """Load the file; `context` in tokens at most, 0 for what it was trained with.
+
+        ExportError without llama.cpp, EvaluationError when it cannot read the file.
+        """
         self._library = _llama_cpp()
-        self._llama: Any = self._library.Llama(
-            str(path), n_ctx=context, n_threads=threads, n_batch=512, flash_attn=True, verbose=False
-        )
+        try:
+            self._llama: Any = self._library.Llama(
+                str(path), n_ctx=context, n_threads=threads, n_batch=512, flash_attn=True, verbose=False
+            )
+        except ValueError as error:
+            raise EvaluationError(
+                f"llama.cpp cannot read {path}: it is cut, or no GGUF file, or of an architecture that is newer"
+            ) from error
         self._context = min(self._llama.n_ctx(), self._llama._model.n_ctx_train())
 
     @property

@@ -24,6 +24,7 @@ from ..dialect.reader import Malformed
 from ..dialect.tool_reader import Called
 from ..dialect.tools import Message, chat_messages, tool_json
 from ..errors import EvaluationError, TooLongError
+from ..recipe import one_of
 from ..server import Server, read_server
 
 CONTEXT = 8192
@@ -40,13 +41,17 @@ class Place:
 
 
 def read_place(text: str) -> Place:
-    """Read `[NAME=]WHERE[@DIALECT]`; EvaluationError for a dialect that is not there."""
+    """Read `[NAME=]WHERE[@DIALECT]`; EvaluationError for a model that is not named, RecipeError for no such dialect."""
     name, equals, where = text.partition("=")
     if not equals or "/" in name:
         name, where = "", text
-    where, _, dialect = (
-        where.rpartition("@") if where.rpartition("@")[2] in {**DIALECTS, **TOOL_DIALECTS} else (where, "", "")
-    )
+    place, at, dialect = where.rpartition("@")
+    user = "://" in place and not {"/", "#"} & {*place.partition("://")[2]}  # http://user@host
+    if at and not user and "/" not in dialect and not Path(where).exists():
+        one_of(f"--model {text}", dialect, [*DIALECTS, *TOOL_DIALECTS])
+        where = place
+    else:
+        dialect = ""
     if not where:
         raise EvaluationError(f"{text!r} names no model: it is [NAME=]WHERE[@DIALECT]")
     return Place(name or _short(where), where, dialect)

@@ -31,7 +31,8 @@ from ..tokenizer import CHAT_TEMPLATE
 CHATML = "chatml"
 """What stands in a recipe's `add_tokens` for ChatML's tokens, the end of its answers and its template."""
 
-_FAILED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+FAILED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+"""What transformers and peft raise for files that are not there, cut, or not what they should be."""
 
 
 def of(recipe: Recipe) -> BaseRecipe:
@@ -46,7 +47,7 @@ def load_config(recipe: Recipe) -> Any:
     base = of(recipe)
     try:
         config = AutoConfig.from_pretrained(base.model, revision=base.revision)
-    except _FAILED as error:
+    except FAILED as error:
         raise BaseModelError(f"The base model {base.model} cannot be loaded: {_first_line(error)}") from error
     if config.model_type != recipe.architecture:
         raise BaseModelError(f"{base.model} is of the architecture {config.model_type}, not {recipe.architecture}")
@@ -87,7 +88,7 @@ def load_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
     base = of(recipe)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base.model, revision=base.revision)
-    except _FAILED as error:
+    except FAILED as error:
         raise BaseModelError(f"The tokenizer of {base.model} cannot be loaded: {_first_line(error)}") from error
     assert recipe.sft is not None
     wanted = [token for token in recipe.sft.add_tokens if token != CHATML]
@@ -121,7 +122,7 @@ def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrained
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             base.model, revision=base.revision, config=config, **options
         )
-    except _FAILED as error:
+    except FAILED as error:
         raise BaseModelError(f"The base model {base.model} cannot be loaded: {_first_line(error)}") from error
     rows: int = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:

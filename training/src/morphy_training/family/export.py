@@ -16,9 +16,11 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from ..data import HELD_OUT, Example, Source, generator
+from ..errors import ExportError
 from ..export import Parity, compare, quantise, reference, written_whole
 from ..recipe import DataRecipe, Recipe
 from ..runs import Folder
@@ -59,6 +61,8 @@ def export(recipe: Recipe, folder: Folder, source: Source | None = None) -> list
     disk has no room.
     """
     merged = folder.need(folder.merged, "merge")
+    if not any(merged.glob("*.safetensors")):
+        raise ExportError(f"{merged} holds no weights; run `morphy-train merge` again")
     folder.gguf.mkdir(exist_ok=True)
     names = recipe.export.quantisations
     kind = next((name for name in names if name in WHOLE), WHOLE[0])
@@ -68,7 +72,7 @@ def export(recipe: Recipe, folder: Folder, source: Source | None = None) -> list
         "morphy.dialect": recipe.dialect,
         "morphy.languages": ",".join(recipe.languages),
     }
-    weights = bases.outline(AutoConfig.from_pretrained(merged)).num_parameters()
+    weights = bases.outline(_config(merged)).num_parameters()
     check_disk(folder.path, gguf_needed(weights, recipe) - sum(file.stat().st_size for file in folder.gguf.iterdir()))
     with written_whole(whole) as unfinished:
         converter.convert(merged, unfinished, metadata, kind)
@@ -89,6 +93,17 @@ def export(recipe: Recipe, folder: Folder, source: Source | None = None) -> list
     rows = [asdict(one) | {"path": one.path.name} for one in found]
     (folder.path / FIGURES).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return found
+
+
+def _config(merged: Path) -> Any:
+    """The config of a saved model; ExportError when it or the weights beside it cannot be read."""
+    try:
+        for file in merged.glob("*.safetensors"):
+            with safe_open(file, "numpy"):
+                pass
+        return AutoConfig.from_pretrained(merged)
+    except bases.FAILED as error:
+        raise ExportError(f"The merged model cannot be read: {error}; run `morphy-train merge` again") from error
 
 
 def _texts(recipe: Recipe, source: Source | None) -> list[list[Segment]]:

@@ -22,6 +22,8 @@ from ..runs import Folder
 from . import base as bases
 from .sft import check_disk, files_needed
 
+_ADAPTER = "adapter_config.json"
+
 
 def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
     """Save the whole model, tokenizer and all, as the run's merged model; returns its folder.
@@ -30,15 +32,17 @@ def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
     when the disk has no room. The folder has its name only once all is in it.
     """
     tuned = adapter or folder.need(folder.tune / CHECKPOINT, "tune")
+    if adapter and not (adapter / _ADAPTER).exists():
+        raise BaseModelError(f"{adapter} holds no adapter: there is no {_ADAPTER}")
     folder.path.mkdir(parents=True, exist_ok=True)
     tokenizer = bases.load_tokenizer(recipe)
-    if (tuned / "adapter_config.json").exists():
+    if (tuned / _ADAPTER).exists():
         _check_base(tuned, bases.of(recipe).model)
         model = bases.load_dequantised(recipe, tokenizer)
         tied = is_tied(model)
         try:
             model = PeftModel.from_pretrained(model, tuned).merge_and_unload()
-        except (RuntimeError, ValueError) as error:
+        except (*bases.FAILED, TypeError) as error:
             raise BaseModelError(f"The adapter in {tuned} does not fit {bases.of(recipe).model}: {error}") from error
         if is_tied(model) != tied:
             raise RunError("Embeddings and head of the merged model are not tied as they were trained")
@@ -58,6 +62,11 @@ def merge(recipe: Recipe, folder: Folder, adapter: Path | None = None) -> Path:
 
 
 def _check_base(adapter: Path, base: str) -> None:
-    made_for = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    try:
+        made_for = json.loads((adapter / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BaseModelError(f"{adapter / _ADAPTER} does not tell what the adapter was made for") from error
+    if not any(adapter.glob("adapter_model.*")):
+        raise BaseModelError(f"{adapter} holds no weights: there is no adapter_model.safetensors")
     if made_for != base:
         raise BaseModelError(f"The adapter in {adapter} was made for {made_for}, not for {base}")
