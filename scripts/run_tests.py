@@ -13,6 +13,7 @@ both have ended. Ends with 1 when a test fails, and when none ran.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -23,8 +24,10 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOWS = "*/config_flow.py,*/*_flow.py"
+FLOWS = "*/config_flow.py,*/*_flow.py,*/repairs.py"
 """The dialogs: every step and every error of them is tested."""
+BRANCHES = 95
+"""Percent of the integration's branches that more than are tested; pyproject.toml's is of lines and branches."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected."""
 
@@ -66,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = {suite: own for suite, own in chosen.items() if own}
     codes = run(chosen, options) if chosen else []
     if "--cov" in options and 0 in codes:
-        codes.append(report_flows())
+        codes += [report_flows(), report_branches()]
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     if failed or 0 not in codes:
         print("scripts/test: " + ("tests failed, see above" if failed else "no test ran"), file=sys.stderr)
@@ -98,15 +101,28 @@ def report_flows() -> int:
     return subprocess.run(report, cwd=ROOT, check=False).returncode
 
 
+def report_branches() -> int:
+    """Tell how many of the branches are tested, lines aside; return 0 when they are enough."""
+    command = (ROOT / ".venv" / "bin" / "python", "-m", "coverage", "json", "--quiet", "--fail-under=0", "-o", "-")
+    report = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE)
+    if report.returncode:
+        return report.returncode
+    total = json.loads(report.stdout)["totals"]
+    percent = 100 * total["covered_branches"] / total["num_branches"]
+    print(f"Branches alone: {total['covered_branches']} of {total['num_branches']}, {percent:.2f} %")
+    return int(percent <= BRANCHES)
+
+
 def start(
     suite: Suite, paths: Sequence[str], options: Sequence[str], output: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start pytest in a suite's environment; it prints into `output`, or where this does."""
     others = {option for other in SUITES if other is not suite for option in other.options}
     command = [str(ROOT / suite.venv / "bin" / "python"), "-m", "pytest"]
-    command += [option for option in options if option.partition("=")[0] not in others]
+    # The paths first: `--cov` would take one that follows it for what is to be measured.
+    command += [*paths, *(option for option in options if option.partition("=")[0] not in others)]
     return subprocess.Popen(
-        [*command, *paths],
+        command,
         cwd=ROOT / suite.working_directory,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,

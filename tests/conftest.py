@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import custom_components  # noqa: F401  before the test suite's own package of t
 from .house import House, async_furnish
 from .model_server import ModelServer
 from .tiny_model import write_tiny_model
+from .worker_coverage import measured_workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +30,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: run with --long"))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Measure the worker processes too where `--cov` measures."""
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    with measured_workers(plugin.cov_controller.cov.config.data_file) if plugin else contextlib.nullcontext():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from homeassistant.helpers.translation import async_get_translations
 from custom_components.morphy.errors import BusyError
 from custom_components.morphy.languages import LANGUAGES, TRANSLATED, answer_in, nearest
 from custom_components.morphy.speech import async_error_sentence
-from scripts.translations import COPIES
+from scripts.translations import COPIES, copied
 
 from .flows import INTEGRATION, Strings, english
 
@@ -32,9 +32,11 @@ COGNATES: Final = {
     "it": {"Hub", "Repository", "URL"},
     "nl": {"Agent", "Dialect", "Hub", "Model", "Repository", "Scripts", "Threads", "URL", "tokens", "tokens/s"},
     "pl": {"Agent", "Hub", "Model", "URL"},
+    "pt": {"Hub", "Scripts", "Threads", "URL", "tokens", "tokens/s"},
     "pt-BR": {"Hub", "Scripts", "Threads", "URL", "tokens", "tokens/s"},
     "sv": {"Agent", "Revision", "URL"},
     "zh-Hans": set[str](),
+    "zh-Hant": set[str](),
 }
 """Words that a language shares with English, and no others: a text that is left in English is none of them."""
 NAMES: Final = re.compile(
@@ -73,8 +75,21 @@ def test_the_languages_are_those_in_which_a_person_can_agree() -> None:
 
 def test_languages_of_other_regions_have_the_texts_of_the_nearest() -> None:
     assert sorted(ALL_FILES) == sorted(TRANSLATED)
-    for copy, original in COPIES.items():
-        assert ALL_FILES[copy].read_bytes() == FILES[original].read_bytes(), "run scripts/lint --fix"
+    for copy in COPIES:
+        assert ALL_FILES[copy].read_text(encoding="utf-8") == copied(copy), "run scripts/lint --fix"
+
+
+@pytest.mark.parametrize(
+    ("language", "strangers"),
+    [
+        ("pt", r"\b(?:arquivos?|usuários?|tela|baix[ae]\w*|excluí\w+|conexão|configurações|continua \w+ndo)\b"),
+        ("zh-Hant", r"[们这个说时为会开关设请机务网络应给对话无选择让没连]|服务器|文件|内存|软件|默认"),
+    ],
+)
+def test_a_region_has_its_own_words(language: str, strangers: str) -> None:
+    """Those of Brazil or of simplified characters would be understood, and be foreign all the same."""
+    found = {key: text for key, text in texts_in(language).items() if re.search(strangers, text, re.IGNORECASE)}
+    assert not found
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
     "pl": _language("Polski", "tak", "jasne", "pewnie", "dobrze", "zrób to", "tak proszę"),
     "pt": _language("Português", "sim", "claro", "pode", "está bem", "faz isso", "faça isso", "sim por favor"),
     "sv": _language("Svenska", "ja", "japp", "visst", "gärna", "okej", "gör det", "ja tack"),
-    "zh": _language("中文", "是", "是的", "好", "好的", "可以", "行", "对", "没问题", "确认"),
+    "zh": _language("中文", "是", "是的", "好", "好的", "可以", "行", "对", "對", "没问题", "沒問題", "确认", "確認"),
 }  # fmt: skip
 
 
