@@ -19,11 +19,13 @@ from morphy_training.dialect import Request, ToolCall
 from morphy_training.errors import DataError, RunError, ServerError
 from morphy_training.family.data import conversations
 from morphy_training.family.formats import parse as read_record
-from morphy_training.recipe import DataRecipe, Recipe
+from morphy_training.recipe import DataRecipe, load
 from morphy_training.server import Server
 from morphy_training.writing import steps
 from morphy_training.writing.plan import KINDS, draw
 from morphy_training.writing.write import Settings, write
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "functionary.yaml"
 
 SOURCE = '''
 def find_train(start: str, end: str, hour: int = 8):
@@ -103,7 +105,7 @@ def test_every_step_is_told_the_functions_as_typescript_and_the_file_is_function
         calls = [len(one.calls) for one in read_record("functionary", record).messages if one.role == "assistant"]
         assert calls == [count for kind in plan.kinds for count in (*KINDS[kind], 0)]
     entry = DataRecipe(str(path), "functionary")
-    pieces = [piece for text in conversations(entry, Recipe(dialect="functionary_v2")) for piece in text]
+    pieces = [piece for text in conversations(entry, load(RECIPE)) for piece in text]
     assert any(piece.learn and piece.text.startswith("find_train\n<|content|>") for piece in pieces)
     assert any(not piece.learn and "type find_train = (_: {" in piece.text for piece in pieces)
     assert not any(piece.learn and "<|from|>find_train" in piece.text for piece in pieces)
