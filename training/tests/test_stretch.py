@@ -94,6 +94,16 @@ def test_sigterm_ends_a_run_like_a_stretch_that_is_over(smoke: Recipe, half: Fol
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_kill_while_a_checkpoint_takes_the_place_of_another_loses_neither(
+    smoke: Recipe, half: Folder, tmp_path: Path
+) -> None:
+    folder = Folder(tmp_path / "run")
+    shutil.copytree(half.path, folder.path)
+    (folder.pretrain / "checkpoint").rename(folder.pretrain / "checkpoint.old")
+    pretrain.pretrain(smoke, folder, toy.stream, stop_after=1)
+    assert state(folder.pretrain).step == 7
+
+
 def test_data_generated_ahead_are_the_same(smoke: Recipe, run: Folder, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "run")
     pretrain.pretrain(smoke, folder, toy.stream, stop_after=3, machine=Machine(CPU.device, workers=2))
