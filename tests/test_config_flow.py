@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.morphy import create_backend
+from custom_components.morphy import create_backend, entry_flow
 from custom_components.morphy.agent_flow import default_agent, suggest_dialect
 from custom_components.morphy.backends.local import LocalBackend
 from custom_components.morphy.backends.remote import RemoteBackend
@@ -79,6 +80,22 @@ async def test_local_file(hass: HomeAssistant, model: Path) -> None:
     assert (agent.subentry_type, agent.title, agent.data) == ("conversation", "Morphy", AGENT)
     await hass.async_block_till_done()
     assert state_of(entry) is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize("content", [None, b"A letter"], ids=["missing", "no model"])
+async def test_a_failure_that_is_quick_is_shown_no_sooner_than_a_browser_listens(
+    hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """Home Assistant tells of the end of progress once; a browser that did not listen yet would wait for ever."""
+    path = tmp_path / "model.gguf"
+    if content:
+        path.write_bytes(content)
+    person = await Person.adds_entry(hass, "local", "file")
+    monkeypatch.setattr(entry_flow, "SHOWN", 0.5)
+    began = time.monotonic()
+    await person.enters(model_path=str(path), advanced=ADVANCED)
+    assert 0.5 <= time.monotonic() - began < 3
+    assert set(person.errors) == {"model_path"}
 
 
 async def test_local_bundled_model(hass: HomeAssistant, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,9 @@ FIELDS: Final[Mapping[type[MorphyError], str]] = {
 }
 """The field an error is shown at, where the form has it; the others stand above the form."""
 
+SHOWN: Final = 2.0
+"""Seconds that progress is shown at least: a browser begins to listen for its end only once it shows it."""
+
 PASSWORD: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 URL: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 
@@ -66,6 +69,14 @@ def field_of(error: Exception | None) -> str:
 def place_of(data: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what makes two entries the same model in the same place."""
     return tuple(data.get(key) for key in (CONF_BACKEND, CONF_MODEL_PATH, CONF_URL, CONF_MODEL))
+
+
+async def _shown(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and end or fail no earlier than somebody can see it."""
+    outcomes = await asyncio.gather(work, asyncio.sleep(SHOWN), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class EntryFlow(ConfigFlow):
@@ -120,7 +131,7 @@ class EntryFlow(ConfigFlow):
         if self._task is None:
             self._error = None
             # Not eager: work that is done at once would skip the spinner, and the form before it be sent again.
-            self._task = self.hass.async_create_background_task(work(), f"{DOMAIN} {step}", eager_start=False)
+            self._task = self.hass.async_create_background_task(_shown(work()), f"{DOMAIN} {step}", eager_start=False)
         if not self._task.done():
             return self.async_show_progress(
                 step_id=step,
