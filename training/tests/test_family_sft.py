@@ -295,6 +295,30 @@ def test_adapters_on_four_bits_are_merged_into_what_those_stand_for(asked: Recip
         torch.testing.assert_close(adapted(ids).logits.float(), merged(ids).logits.float(), atol=0.02, rtol=0.02)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "quantise", "given"),
+    [("mistral", "nf4", {}), ("qwen3", "none", {"method": "full"})],
+    ids=["4 bits", "all weights"],
+)
+def test_every_kind_of_run_goes_on_alike(
+    architecture: str, quantise: str, given: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = recipe(tiny.make(architecture, tmp_path / "base"), architecture, quantise, steps=4, evaluations=2, **given)
+    stopped, whole = Folder(tmp_path / "stopped"), Folder(tmp_path / "whole")
+    sft.tune(asked, stopped, toy.stream, stop_after=3)
+    for folder in (stopped, whole):
+        sft.tune(asked, folder, toy.stream)
+    assert losses(stopped) == losses(whole)
+    ours, theirs = (saved(one.tune / "checkpoint") for one in (stopped, whole))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def saved(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a saved adapter or model."""
+    return {name: value for file in folder.glob("*.safetensors") for name, value in load_file(file).items()}
+
+
 def test_all_weights_can_be_tuned(tmp_path: Path) -> None:
     model = tiny.make("qwen3", tmp_path / "base")
     whole = recipe(model, "qwen3", method="full", steps=2, evaluations=1)

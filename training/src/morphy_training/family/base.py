@@ -124,6 +124,7 @@ def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrained
         )
     except FAILED as error:
         raise BaseModelError(f"The base model {base.model} cannot be loaded: {_first_line(error)}") from error
+    _keep_packed_alike(model)
     rows: int = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         _check_room(recipe, len(tokenizer) - rows)
@@ -133,6 +134,16 @@ def load_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrained
     if model.generation_config is not None:
         model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model
+
+
+def _keep_packed_alike(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from packing 4 bits anew, and rounding, once a model is evaluated, as it does on some CPUs.
+
+    A run that goes on from a checkpoint would part from one that was not stopped.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def load_dequantised(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
