@@ -132,6 +132,50 @@ def test_replies_at_every_split(text: str, said: str, done: list[Action], malfor
         assert read(text, size) == (said, done, malformed), size
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"brightness_pct": 47},
+        {"rgb_color": (255, 0, 100)},
+        {"color_name": "salmon", "brightness_pct": 5},
+        {"temperature": 21.5},
+        {"effect": '["fade", "out"]'},
+    ],
+)
+def test_arguments_that_are_written_are_read(data: dict[str, Any]) -> None:
+    dialect = get_dialect("homeassistant_json")
+    action = Action("light.turn_on", ("light.kitchen",), data)
+    assert read(dialect.write(Answer("", (action,)), HOME))[1] == [action]
+
+
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [
+        ("(255, 300, -4)", ("rgb_color", (255, 255, 0))),
+        ([1.4, 2, "3"], ("rgb_color", (1, 2, 3))),
+        ("salmon", ("color_name", "salmon")),
+        (True, ("color_name", "True")),
+    ],
+)
+def test_a_colour_is_three_numbers_or_a_name(value: Any, argument: tuple[str, Any]) -> None:
+    text = json.dumps({"service": "light.turn_on", "target_device": "light.kitchen", "rgb_color": value})
+    [action] = read(text)[1]
+    assert dict(action.data) == dict([argument])
+
+
+@pytest.mark.parametrize("value", [["fade", "out"], {"kind": "fade"}])
+def test_what_is_no_single_value_is_kept_as_it_was_written(value: Any) -> None:
+    text = json.dumps({"service": "light.turn_on", "target_device": "light.kitchen", "effect": value})
+    [action] = read(text)[1]
+    assert dict(action.data) == {"effect": json.dumps(value)}
+
+
+def test_without_a_service_the_grammar_allows_speech_alone() -> None:
+    grammar = get_dialect("homeassistant_json").grammar(Home(devices=HOME.devices, services=()))
+    assert "block" not in grammar
+    assert grammar.startswith("root ::= speech")
+
+
 def test_what_is_written_is_read() -> None:
     for name in ("homeassistant_json", "homeassistant_json_v3"):
         written = get_dialect(name).write(Answer("turning it on", (ON,)), HOME)
