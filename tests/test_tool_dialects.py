@@ -357,6 +357,44 @@ async def test_a_server_that_fails(talk: ToolTalk, server: ModelServer, house: H
     assert speech(result)
 
 
+@only_hermes
+async def test_an_answer_of_nothing(talk: ToolTalk) -> None:
+    talk.will(said(""))
+    result = await talk.say("hello")
+    assert failed(result)
+    assert speech(result) == "The model ended its answer before it wrote anything."
+
+
+@only_hermes
+@pytest.mark.parametrize("settings", [{"instructions": "You are {{ nobody("}], indirect=True)
+async def test_instructions_that_are_no_template(talk: ToolTalk) -> None:
+    """The model is not asked, and the person who talks is told."""
+    talk.will(said("Hi."))
+    result = await talk.say("hello")
+    assert failed(result)
+    assert "template" in speech(result)
+    assert talk.prompts == []
+
+
+@only_hermes
+@pytest.mark.parametrize("settings", [{"llm_hass_api": ["gone"]}], indirect=True)
+async def test_without_any_tools_it_still_answers(talk: ToolTalk, caplog: pytest.LogCaptureFixture) -> None:
+    talk.will(said("Hi."))
+    assert speech(await talk.say("hello")) == "Hi."
+    assert ON not in talk.prompts[0]
+    assert "There are no tools of gone any more" in caplog.text
+
+
+@only_hermes
+@pytest.mark.parametrize("settings", [{"fallback": ["home_assistant"]}], indirect=True)
+async def test_home_assistants_own_sentences_stand_in(talk: ToolTalk, server: ModelServer, house: House) -> None:
+    server.completion = breaks_off
+    result = await talk.say("turn off the big lamp")
+    assert not failed(result)
+    assert house.state(LAMP) == "off"
+    assert failed(await talk.say("sing me a song"))
+
+
 async def test_no_name_adds_a_turn_or_a_call(talk: ToolTalk, hass: HomeAssistant, house: House) -> None:
     """The attempts stand in names and in results; the frames of the prompt stay as many as they are."""
     special = talk.dialect.special_tokens
