@@ -66,6 +66,25 @@ QUANTISATIONS: Final = {
     "Home-1B-v3.f16.gguf": 2_200_000_000,
 }
 """What the hub lists, in bytes."""
+MODEL: Final = "models/villa-1b.q4_k_m.gguf"
+"""Where the stand-in for a downloaded model lies, within the configuration folder."""
+TITLE: Final = "Villa 1B"
+"""Its name, which comes after that of Morphy's own model in lists."""
+KEY: Final = "the right key"
+CONFIG: Final = "/config"
+"""What the pictures show for the temporary configuration folder: where most people's Home Assistant has it."""
+NAMES_CONFIG: Final = """
+([folder, shown]) => {
+    const rename = (node) => {
+        if (node instanceof Text) node.data = node.data.replaceAll(folder, shown);
+        if (node instanceof HTMLInputElement) node.value = node.value.replaceAll(folder, shown);
+        if (node.shadowRoot) rename(node.shadowRoot);
+        node.childNodes.forEach(rename);
+    };
+    rename(document.body);
+}
+"""
+"""Writes one path for another in all that the page shows."""
 CHUNK: Final = 1_000_000
 PAUSE: Final = 0.1
 """Seconds between two chunks of a download."""
@@ -109,7 +128,8 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
     (hidden / "sitecustomize.py").write_text(HIDES_LLAMA_CPP, encoding="utf-8")
     install(config / ".cache" / "morphy" / "llama-cpp-python" / VERSION)
     hub, index, server = HubServer(), PackageIndex(wheels), ModelServer()
-    write_tiny_model(config / "tiny.gguf", chain=b"Ok", context_length=4096)
+    (config / MODEL).parent.mkdir()
+    write_tiny_model(config / MODEL, name=TITLE, chain=b"Ok", context_length=4096)
     hub.repository, hub.listed, hub.content = SUGGESTED[0], dict(QUANTISATIONS), begins
     await hub.start()
     await index.start()
@@ -234,6 +254,7 @@ class Camera:
     async def shoots(self, name: str, what: Locator | None = None) -> None:
         """Take a picture of a dialog and a margin around it, or of the page where `what` is None."""
         await self.page.wait_for_timeout(SETTLE)
+        await self.page.evaluate(NAMES_CONFIG, [str(self.stage.config), CONFIG])
         clip: Any = None
         if what is not None:
             box = await what.bounding_box()
@@ -313,11 +334,11 @@ async def choosing(camera: Camera) -> None:
     await to_models(camera)
     await camera.picks(1)
     await camera.form()
-    await camera.fills("home.gguf")
+    await camera.fills("models/home.gguf")
     await camera.submits()
     await camera.dialog.get_by_text("There is no file").wait_for()
     await camera.shoots_flow("setup-file")
-    await camera.fills("tiny.gguf")
+    await camera.fills(MODEL)
     await camera.submits()
     await camera.dialog.locator("step-flow-create-entry").wait_for()
     await camera.shoots_flow("setup-done")
@@ -406,9 +427,9 @@ async def mending(camera: Camera) -> None:
     """Look at a repair, the device with diagnostics and sensors, and the system information."""
     page, stage = camera.page, camera.stage
     entries = await stage.demo.client.call("config_entries/get", domain="morphy")
-    if tiny := next((entry for entry in entries if entry["title"] == "Tiny"), None):
-        (stage.config / "tiny.gguf").unlink()
-        await stage.demo.client.rest("POST", f"/api/config/config_entries/entry/{tiny['entry_id']}/reload", {})
+    if gone := next((entry for entry in entries if entry["title"] == TITLE), None):
+        (stage.config / MODEL).unlink()
+        await stage.demo.client.rest("POST", f"/api/config/config_entries/entry/{gone['entry_id']}/reload", {})
         await camera.opens("/config/repairs/dashboard")
         await page.get_by_text("is gone").first.wait_for()
         await camera.shoots("repairs")
@@ -416,6 +437,12 @@ async def mending(camera: Camera) -> None:
         dialog = camera.front
         await dialog.wait_for()
         await camera.shoots("repair", dialog)
+        await camera.picks(0)
+        await camera.dialog.locator("step-flow-menu ha-list-item").nth(2).wait_for()
+        await camera.shoots_flow("reconfigure")
+        await camera.picks(1)
+        await camera.form()
+        await camera.shoots_flow("reconfigure-file")
         await camera.closes()
     await enable_sensors(stage)
     devices = await stage.demo.client.call("config/device_registry/list")
@@ -433,6 +460,40 @@ async def mending(camera: Camera) -> None:
     await camera.closes()
 
 
+async def renewing_a_key(camera: Camera) -> None:
+    """Have a server refuse its key, and enter another."""
+    page, stage = camera.page, camera.stage
+    stage.server.key = KEY
+    await camera.adds_morphy()
+    await camera.picks(1)
+    await camera.form()
+    await camera.fills(stage.server_url, KEY)
+    await camera.submits()
+    await camera.dialog.get_by_text("Which model?").wait_for()
+    await camera.submits()
+    await camera.dialog.locator("step-flow-create-entry").wait_for()
+    await camera.closes()
+    stage.server.key = f"{KEY}, changed"
+    entries = await stage.demo.client.call("config_entries/get", domain="morphy")
+    [remote] = [entry for entry in entries if entry["title"] == stage.server.models[0]]
+    await stage.demo.client.rest("POST", f"/api/config/config_entries/entry/{remote['entry_id']}/reload", {})
+    await camera.opens("/config/integrations/dashboard")
+    await page.locator("ha-config-flow-card ha-button").first.wait_for()
+    await camera.shoots("reauth-wanted")
+    await page.locator("ha-config-flow-card ha-button").first.click()
+    await camera.form()
+    await camera.shoots_flow("reauth")
+    await camera.fills("a wrong key")
+    await camera.submits()
+    await camera.dialog.get_by_text("refused the API key").nth(1).wait_for()
+    await camera.shoots_flow("reauth-refused")
+    await camera.fills(stage.server.key)
+    await camera.submits()
+    await camera.dialog.locator("step-flow-abort").wait_for()
+    await camera.shoots_flow("reauth-done")
+    await camera.closes()
+
+
 async def enable_sensors(stage: Stage) -> None:
     """Enable the sensors of the bundled model's entry, and have them tell of an answer."""
     client = stage.demo.client
@@ -447,7 +508,7 @@ async def enable_sensors(stage: Stage) -> None:
 
 async def speaking_others(camera: Camera) -> None:
     """Look at the longest forms in languages of other lengths, and of a region."""
-    for language in ("de", "fr", "pl", "pt"):
+    for language in ("de", "fr", "pl", "pt", "zh-Hant"):
         await camera.speaks(language)
         await to_models(camera)
         await camera.shoots_flow(f"{language}-which-model")
@@ -468,12 +529,14 @@ async def speaking_others(camera: Camera) -> None:
 
 PARTS: Final[dict[str, Callable[[Camera], Awaitable[None]]]] = {
     "adding": adding,
-    "choosing": choosing,
-    "server": asking_a_server,
+    # With one entry only, or Home Assistant asks which one is meant.
     "configuring": configuring,
     "talking": talking,
     "assistant": choosing_the_agent,
+    "choosing": choosing,
+    "server": asking_a_server,
     "mending": mending,
+    "key": renewing_a_key,
     "languages": speaking_others,
 }
 

@@ -31,6 +31,7 @@ type Architecture = Literal["llama", "lfm2"]
 def write_tiny_model(
     path: Path,
     *,
+    name: str = "Tiny",
     architecture: Architecture = "llama",
     chain: bytes | None = None,
     endless: bool = False,
@@ -54,7 +55,7 @@ def write_tiny_model(
         writer.add_float32("morphy.least_certainty", least_certainty)
     if languages:
         writer.add_string("morphy.languages", languages)
-    writer.add_name("Tiny")
+    writer.add_name(name)
     writer.add_context_length(context_length)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(FFN)
