@@ -508,7 +508,7 @@ async def enable_sensors(stage: Stage) -> None:
 
 async def speaking_others(camera: Camera) -> None:
     """Look at the longest forms in languages of other lengths, and of a region."""
-    for language in ("de", "fr", "pl", "pt", "zh-Hant"):
+    for language in ("de", "fr", "pl", "pt"):
         await camera.speaks(language)
         await to_models(camera)
         await camera.shoots_flow(f"{language}-which-model")
