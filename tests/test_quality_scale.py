@@ -370,6 +370,7 @@ def measures_coverage(source: Source) -> None:
     assert settings["run"]["branch"] is True
     assert settings["run"]["source"] == [CODE]
     assert settings["report"]["fail_under"] >= 95
+    assert "omit" not in settings["run"]
 
 
 def has_diagnostics(source: Source) -> None:
